@@ -1,0 +1,95 @@
+# `make` prints what there is. Everything is installed into .venv, in the versions of constraints.txt.
+#
+# .NOTPARALLEL keeps `make train export serve` in this order under -j.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: help setup protos train export serve test lint clean
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+# Options for the commands: make train TRAIN_ARGS="--minutes 10"
+TRAIN_ARGS  ?=
+EXPORT_ARGS ?=
+SERVE_ARGS  ?=
+TEST_ARGS   ?=
+# What `make export` exports.
+RUN ?= artifacts/runs/latest
+
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+PROTOS      := $(shell find protos -name '*.proto')
+STUBS       := $(PROTOS:.proto=_pb2.py) $(PROTOS:.proto=_pb2_grpc.py)
+
+# Each stamp stands for an environment that holds at least this much: to serve, to train and export, to develop.
+SERVE := $(VENV)/serve.stamp
+TRAIN := $(VENV)/train.stamp
+DEV   := $(VENV)/dev.stamp
+
+help:
+	@echo "digitforge: a GAN for handwritten digits, from the training script to a gRPC service"
+	@echo
+	@echo "  make train export serve   train (about 3 minutes on 2 cores), export, serve on port 50051"
+	@echo "  make serve                serve the newest export, or else the pretrained pair in models/"
+	@echo "  make test                 everything that the tests need, and the tests"
+	@echo
+	@echo "  make train                a run in artifacts/runs    [TRAIN_ARGS=\"--preset article\", DATA_DIR=...]"
+	@echo "  make export               the latest run as the next version in artifacts/models    [RUN=...]"
+	@echo "  make setup                the whole environment in .venv"
+	@echo "  make protos               the gRPC stubs"
+	@echo "  make lint                 ruff and mypy"
+	@echo "  make clean                remove the environment, stubs and caches; runs, models and data stay"
+
+setup: $(DEV) protos
+protos: $(STUBS)
+
+train: $(TRAIN)
+	$(BIN)/digitforge-train $(TRAIN_ARGS)
+
+export: $(TRAIN)
+	$(BIN)/digitforge-export $(RUN) $(EXPORT_ARGS)
+
+serve: $(SERVE) protos
+	$(BIN)/digitforge-serve $(SERVE_ARGS)
+
+test: $(DEV) protos
+	$(BIN)/pytest $(TEST_ARGS)
+
+lint: $(DEV) protos
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache $(STUBS) $(STUBS:.py=.pyi)
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "digitforge needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Making the environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "python -m venv failed; Debian and Ubuntu have it in the package python3-venv" >&2; exit 1; }
+
+$(SERVE): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing what serving needs"
+	@$(PIP_INSTALL) --editable ".[protos]"
+	@touch $@
+
+$(TRAIN): $(SERVE)
+	@echo "Installing what training and exporting need (PyTorch is large)"
+	@$(PIP_INSTALL) --editable ".[train]"
+	@touch $@
+
+$(DEV): $(TRAIN)
+	@echo "Installing what the tests and checks need"
+	@$(PIP_INSTALL) --editable ".[dev]"
+	@touch $@
+
+# protoc finds google/rpc/status.proto among the installed packages.
+%_pb2.py %_pb2_grpc.py: %.proto $(SERVE)
+	@echo "Generating stubs of $<"
+	@$(BIN)/python -m grpc_tools.protoc --proto_path=. \
+	  --proto_path="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+	  --python_out=. --pyi_out=. --grpc_python_out=. $<
+	@touch $(STUBS)

@@ -1,0 +1,61 @@
+"""The networks as they are served: uint8 pixels at the outside, all pre- and post-processing within.
+
+So every runtime gets the same pixels, and no client has to know how a network was trained.
+"""
+
+from torch import Tensor, nn
+
+from training.checkpoint import Checkpoint
+from training.networks import Discriminator, Generator, build_networks
+from training.pixels import normalise, to_uint8
+
+
+class GeneratorGraph(nn.Module):
+    """Latents (and digits) to images.
+
+    Args:
+        generator: The network.
+        mean, std: Of the `Normalize` that it was trained with.
+    """
+
+    def __init__(self, generator: Generator, mean: float, std: float) -> None:
+        super().__init__()
+        self.generator = generator
+        self.mean = mean
+        self.std = std
+
+    def forward(self, z: Tensor, digit: Tensor | None = None) -> Tensor:
+        """float32[batch, latent], int64[batch, 1] -> uint8[batch, 28, 28], white ink on black."""
+        images = self.generator(z, digit.squeeze(1) if digit is not None else None)
+        return to_uint8(images, self.mean, self.std)
+
+
+class DiscriminatorGraph(nn.Module):
+    """Images to the logit and the probability that they are real. It sees no label.
+
+    Args:
+        discriminator: The network.
+        mean, std: Of the `Normalize` that it was trained with.
+    """
+
+    def __init__(self, discriminator: Discriminator, mean: float, std: float) -> None:
+        super().__init__()
+        self.discriminator = discriminator
+        self.mean = mean
+        self.std = std
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8[batch, 28, 28] -> logit float32[batch, 1], real_probability float32[batch, 1]."""
+        logit = self.discriminator(normalise(images, self.mean, self.std))
+        return logit, logit.sigmoid()
+
+
+def build_graphs(run: Checkpoint) -> tuple[GeneratorGraph, DiscriminatorGraph]:
+    """The pair of a finished run, in inference mode."""
+    if run.generator is None or run.discriminator is None:
+        raise ValueError(f"run {run.run_id} is not finished")
+    generator, discriminator = build_networks(run.config)
+    generator.load_state_dict(run.generator)
+    discriminator.load_state_dict(run.discriminator)
+    scale = run.config.pixel_mean, run.config.pixel_std
+    return GeneratorGraph(generator, *scale).eval(), DiscriminatorGraph(discriminator, *scale).eval()

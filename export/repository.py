@@ -1,0 +1,107 @@
+"""Writing a version into the model repository: both models or none, never over another, one signature for all.
+
+    generator/      config.pbtxt   1/model.onnx   2/model.onnx
+    discriminator/  config.pbtxt   1/model.onnx   2/model.onnx
+
+A version exists when both models are there, so each is written beside and renamed into place, the discriminator
+first and the generator last.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import onnx
+from filelock import FileLock, Timeout
+
+from export.triton_config import config_pbtxt
+from export.verify import Tensors, tensors_of
+
+GENERATOR, DISCRIMINATOR = "generator", "discriminator"
+ORDER = (DISCRIMINATOR, GENERATOR)  # the order in which they appear: the generator completes a version
+MODEL_FILE = "model.onnx"
+BESIDE = ".exporting-"
+LOCK_PATIENCE_S = 60
+
+
+class RepositoryError(Exception):
+    """The repository cannot take this version."""
+
+
+def add_version(repository: Path, signature: Mapping[str, Tensors], write: Callable[[Path, str], None]) -> int:
+    """Add the next version, once both of its models are written and verified.
+
+    Args:
+        repository: The model repository's folder; made where it is not there.
+        signature: Inputs and outputs by model.
+        write: Writes and verifies a model's file: called with its path and the model's name.
+
+    Returns:
+        The new version's number.
+
+    Raises:
+        RepositoryError: The repository holds models of another signature, or another export holds its lock.
+    """
+    repository.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(repository / ".lock", timeout=LOCK_PATIENCE_S):
+            return _add_version(repository, signature, write)
+    except Timeout as error:
+        raise RepositoryError(f"{repository} is locked by another export") from error
+
+
+def _add_version(repository: Path, signature: Mapping[str, Tensors], write: Callable[[Path, str], None]) -> int:
+    for leftover in repository.glob(f"{BESIDE}*"):  # of an export that was killed: we hold the lock
+        shutil.rmtree(leftover)
+    for model in ORDER:
+        _check_signature(repository / model, signature[model])
+    # Also past a half-written version: its number may be in somebody's cache.
+    version = max((number for model in ORDER for number in _versions(repository / model)), default=0) + 1
+    with tempfile.TemporaryDirectory(prefix=BESIDE, dir=repository) as folder:
+        beside = Path(folder)
+        for model in ORDER:
+            (beside / model).mkdir()
+            write(beside / model / MODEL_FILE, model)
+            _sync(beside / model / MODEL_FILE)
+        for model in ORDER:
+            (repository / model).mkdir(exist_ok=True)
+            config = repository / model / "config.pbtxt"
+            if not config.exists():  # one for all versions; somebody may have tuned it since
+                (beside / "config.pbtxt").write_text(config_pbtxt(model, signature[model]))
+                os.replace(beside / "config.pbtxt", config)
+            (beside / model).rename(repository / model / str(version))
+            _sync(repository / model)
+    return version
+
+
+def _check_signature(model: Path, expected: Tensors) -> None:
+    versions = _versions(model)
+    if not versions:
+        return
+    file = model / str(max(versions)) / MODEL_FILE
+    if not file.exists():
+        return
+    found = tensors_of(onnx.load(file, load_external_data=False))
+    if found != expected:
+        raise RepositoryError(
+            f"all versions of a repository share one signature: {file} has inputs {dict(found.inputs)}, this run has "
+            f"{dict(expected.inputs)}; export it to another repository with --model-repository"
+        )
+
+
+def _versions(model: Path) -> list[int]:
+    if not model.is_dir():
+        return []
+    return [int(path.name) for path in model.iterdir() if re.fullmatch(r"[1-9][0-9]*", path.name)]
+
+
+def _sync(path: Path) -> None:
+    """Bring a file or folder to the disk, so that a rename never outlives what it names."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,141 @@
+"""A client for Python: digits as NumPy arrays.
+
+with DigitsClient("localhost:50051") as client:
+    digits = client.generate(64, seed=7)         # .images uint8[64, 28, 28], .classes, .seed ...
+    client.score(digits.images[0])               # .real_probability, .real
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from protos.digits.v1 import digits_pb2 as pb
+from protos.digits.v1 import digits_pb2_grpc
+
+TIMEOUT_S = 60.0
+RETRIES = """{
+  "methodConfig": [{
+    "name": [{"service": "digits.v1.Digits"}],
+    "retryPolicy": {
+      "maxAttempts": 4, "initialBackoff": "0.1s", "maxBackoff": "1s", "backoffMultiplier": 2,
+      "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]
+    }
+  }]
+}"""
+
+
+@dataclass(frozen=True)
+class GeneratedDigits:
+    """Images `offset` ... of a seed's stream.
+
+    Attributes:
+        images: uint8[n, 28, 28], white ink on black.
+        classes: int64[n], the digit that each shows; None where the model has no classes.
+        seed, offset, version: What to ask for to get the same images again.
+    """
+
+    images: NDArray[np.uint8]
+    classes: NDArray[np.int64] | None
+    seed: int
+    offset: int
+    version: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The detector's answer for an image, or why it was refused.
+
+    Attributes:
+        real_probability: 1: a real handwritten digit, 0: a generated one.
+        real: The verdict at the model's threshold.
+        version: The model version.
+        error: Why the image was refused; the other fields mean nothing then.
+    """
+
+    real_probability: float
+    real: bool
+    version: int
+    error: str | None = None
+
+
+class DigitsClient:
+    """A connection to a server. Close it, or use it as a context manager. Every call may raise `grpc.RpcError`.
+
+    Args:
+        address: Such as `localhost:50051`.
+        timeout_s: Of a call that is no stream.
+    """
+
+    def __init__(self, address: str = "localhost:50051", timeout_s: float = TIMEOUT_S) -> None:
+        self._channel = grpc.insecure_channel(
+            address,
+            options=[("grpc.service_config", RETRIES), ("grpc.max_receive_message_length", 64 * 2**20)],
+        )
+        self._stub = digits_pb2_grpc.DigitsStub(self._channel)
+        self._timeout_s = timeout_s
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._channel.close()
+
+    def generate(
+        self, n: int = 1, *, seed: int | None = None, offset: int = 0, digit: int | None = None, version: int = 0
+    ) -> GeneratedDigits:
+        """Any number of images at once; the server draws a seed where none is given."""
+        chunks = list(self.generate_stream(n, seed=seed, offset=offset, digit=digit, version=version))
+        classes = [chunk.classes for chunk in chunks if chunk.classes is not None]
+        first = chunks[0]
+        return GeneratedDigits(
+            np.concatenate([chunk.images for chunk in chunks]),
+            np.concatenate(classes) if classes else None,
+            first.seed,
+            first.offset,
+            first.version,
+        )
+
+    def generate_stream(
+        self, n: int, *, seed: int | None = None, offset: int = 0, digit: int | None = None, version: int = 0
+    ) -> Iterator[GeneratedDigits]:
+        """The same in chunks as they come, in order, for more images than memory holds."""
+        request = pb.GenerateRequest(seed=seed, n=n, offset=offset, digit=digit, version=version)
+        for response in self._stub.GenerateStream(request):
+            yield GeneratedDigits(
+                np.frombuffer(b"".join(response.images), np.uint8).reshape(-1, response.height, response.width),
+                np.array(response.digits, np.int64) if response.digits else None,
+                response.seed,
+                response.offset,
+                response.version,
+            )
+
+    def score(self, image: bytes | NDArray[np.uint8], *, version: int = 0) -> Verdict:
+        """Whether an image is real: an image file's bytes, 784 raw bytes, or uint8[28, 28]."""
+        return _verdict(self._stub.Score(_score_request(image, version), timeout=self._timeout_s))
+
+    def score_stream(self, images: Iterable[bytes | NDArray[np.uint8]], *, version: int = 0) -> Iterator[Verdict]:
+        """The same for many images, in order; a refused image has an `error` and the stream goes on."""
+        for response in self._stub.ScoreStream(_score_request(image, version) for image in images):
+            yield _verdict(response)
+
+
+def _score_request(image: bytes | NDArray[np.uint8], version: int) -> pb.ScoreRequest:
+    if isinstance(image, bytes):
+        return pb.ScoreRequest(image=image, version=version)
+    return pb.ScoreRequest(image=image.tobytes(), version=version, format=pb.IMAGE_FORMAT_RAW)
+
+
+def _verdict(response: pb.ScoreResponse) -> Verdict:
+    error = response.error.message if response.HasField("error") else None
+    return Verdict(response.real_probability, response.real, response.version, error)

@@ -1,0 +1,107 @@
+"""The model repository as the server reads it: complete versions, and what their models say of themselves.
+
+    generator/1/model.onnx  discriminator/1/model.onnx  ...
+
+A version is a pair. It exists when both models are there, and they must come from the same training run.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+GENERATOR, DISCRIMINATOR = "generator", "discriminator"
+MODEL_FILE = "model.onnx"
+PREFIX = "digitforge."
+SCHEMA = 1
+DEFAULT_PLACES = (Path("artifacts/models"), Path("models"))
+
+
+class RepositoryError(Exception):
+    """A repository without the version that is asked for, or a model that is not what it should be."""
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """What a model's file says of itself, as far as the server needs it; other keys are passed over."""
+
+    run_id: str
+    dataset: str
+    classes: int
+    latent_size: int
+    threshold: float
+
+    @classmethod
+    def read(cls, properties: Mapping[str, str], path: Path) -> "ModelMetadata":
+        """From an ONNX file's `metadata_props`.
+
+        Raises:
+            RepositoryError: A key is missing or holds what it must not; the message names the file and the key.
+        """
+
+        def get(name: str) -> str:
+            if PREFIX + name not in properties:
+                raise RepositoryError(f"{path}: its metadata has no {PREFIX}{name}")
+            return properties[PREFIX + name]
+
+        def number(name: str) -> float:
+            try:
+                return float(get(name))
+            except ValueError as error:
+                raise RepositoryError(f"{path}: its metadata's {PREFIX}{name} is {get(name)!r}, no number") from error
+
+        if (schema := number("schema")) != SCHEMA:
+            raise RepositoryError(f"{path}: its metadata has schema {schema:g}, this server reads {SCHEMA}")
+        return cls(
+            run_id=get("run_id"),
+            dataset=get("dataset"),
+            classes=int(number("classes")),
+            latent_size=int(number("latent_size")),
+            threshold=number("threshold"),
+        )
+
+
+def complete_versions(repository: Path) -> list[int]:
+    """The numbers of the versions of which both models are there, ascending."""
+    return sorted(_numbers(repository / GENERATOR) & _numbers(repository / DISCRIMINATOR))
+
+
+def _numbers(model: Path) -> set[int]:
+    return {int(path.parent.name) for path in model.glob(f"*/{MODEL_FILE}") if _is_version(path.parent.name)}
+
+
+def _is_version(name: str) -> bool:
+    return name.isascii() and name.isdecimal() and not name.startswith("0")  # version 0 does not exist
+
+
+def model_path(repository: Path, model: str, version: int) -> Path:
+    """Where a version of a model lies."""
+    return repository / model / str(version) / MODEL_FILE
+
+
+def find_repository(given: Path | None) -> Path:
+    """The repository to serve: the given one, else the first of the usual places that holds a version.
+
+    Raises:
+        RepositoryError: None holds a version.
+    """
+    places = [given] if given is not None else list(DEFAULT_PLACES)
+    for place in places:
+        if complete_versions(place):
+            return place
+    raise RepositoryError(
+        f"no complete model version in {' or '.join(map(str, places))}: a version N is there when both "
+        f"{GENERATOR}/N/{MODEL_FILE} and {DISCRIMINATOR}/N/{MODEL_FILE} are (make one with digitforge-export)"
+    )
+
+
+def choose_versions(repository: Path, asked: list[int]) -> list[int]:
+    """The versions to serve: those asked for, or the highest.
+
+    Raises:
+        RepositoryError: One that was asked for is not complete.
+    """
+    there = complete_versions(repository)
+    for version in asked:
+        if version not in there:
+            raise RepositoryError(f"version {version} is not complete in {repository}; complete are {there}")
+    return sorted(set(asked)) or there[-1:]

@@ -1,0 +1,109 @@
+"""The server's settings: one typed object from flags, the environment and a file, in this order of precedence.
+
+Every field is a flag (`--max-batch-rows`), a variable (`DIGITFORGE_MAX_BATCH_ROWS`) and a key of the TOML file that
+`--config` or `DIGITFORGE_CONFIG` names (`max_batch_rows`). Unknown keys are refused everywhere.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+PREFIX = "DIGITFORGE_"
+MAX_ROWS = 2**20
+
+
+class SettingsRefusedError(Exception):
+    """A setting that is unknown or whose value it cannot have; the message says which, in a line."""
+
+
+class _ConfigFile(TomlConfigSettingsSource):
+    """The file that a source of higher precedence names."""
+
+    def __call__(self) -> dict[str, Any]:
+        path = self.current_state.get("config")
+        return self._read_file(Path(path)) if path else {}
+
+
+class Settings(BaseSettings):
+    """Serve digits over gRPC."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        cli_prog_name="digitforge-serve",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+    )
+
+    config: Path | None = Field(None, description="TOML file with settings")
+
+    # Where
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 or :: for every interface")
+    port: int = Field(50051, ge=0, le=65535, description="port to listen on; 0: a free one, which the log names")
+
+    # What
+    model_repository: Path | None = Field(
+        None, description="folder of the models; absent: artifacts/models where it holds a version, else models"
+    )
+    versions: list[int] = Field([], description="model versions to serve; none given: the highest complete one")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a CUDA GPU where one works, else the CPU")
+    threads: int = Field(1, ge=1, le=1024, description="threads of one model's inference on the CPU")
+
+    # How much
+    max_batch_rows: int = Field(1024, ge=1, le=MAX_ROWS, description="images in one batch of a model")
+    max_queue_rows: int = Field(65_536, ge=1, description="images that may wait for a model before callers are refused")
+    max_delay_ms: float = Field(0, ge=0, le=10_000, description="how long a batch that is not full waits for more")
+    max_images: int = Field(4096, ge=1, le=MAX_ROWS, description="images in one answer of Generate")
+    max_stream_images: int = Field(10_000_000, ge=1, lt=2**32, description="images of one GenerateStream")
+    stream_chunk_images: int = Field(512, ge=1, le=MAX_ROWS, description="images in one message of GenerateStream")
+    max_request_bytes: int = Field(4 * 2**20, ge=1024, lt=2**31, description="size of one request message")
+
+    # The end
+    grace_s: float = Field(10, ge=0, description="seconds that calls in flight are given at shutdown")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _ConfigFile(settings_cls)
+
+    @classmethod
+    def load(cls, arguments: list[str] | None = None) -> Self:
+        """From the command line's arguments, the environment and the file.
+
+        Raises:
+            SettingsRefusedError: A key is unknown or a value out of bounds.
+        """
+        known = {f"{PREFIX}{name.upper()}" for name in cls.model_fields}
+        if unknown := sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known):
+            raise SettingsRefusedError(f"{unknown[0]} is in the environment, but no such setting is known")
+        try:
+            return cls(_cli_parse_args=arguments if arguments is not None else True)  # type: ignore[call-arg]
+        except ValidationError as error:
+            raise SettingsRefusedError("; ".join(map(_explain, error.errors()))) from error
+        except (SettingsError, OSError, ValueError) as error:  # ValueError: TOML that does not parse
+            raise SettingsRefusedError(str(error)) from error
+
+
+def _explain(problem: Any) -> str:
+    """One of pydantic's findings in a line."""
+    name = ".".join(map(str, problem["loc"]))
+    return f"{name} = {problem['input']!r}: {problem['msg']}"

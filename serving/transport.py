@@ -1,0 +1,142 @@
+"""`digits.v1.Digits` over gRPC: messages to calls of the data plane, and refusals to statuses."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any, NoReturn
+
+import grpc
+from google.rpc import status_pb2
+
+from protos.digits.v1 import digits_pb2 as pb
+from protos.digits.v1 import digits_pb2_grpc
+from serving import images
+from serving.data_plane import DataPlane, Digits, GenerateOrder
+from serving.errors import InternalError, InvalidArgumentError, RefusedError
+
+Context = grpc.aio.ServicerContext[Any, Any]
+STATUS_KEY = "grpc-status-details-bin"  # where clients look for a google.rpc.Status
+CODES = {code.value[0]: code for code in grpc.StatusCode}
+STREAM_WINDOW = 64  # requests of a ScoreStream in work at a time
+FEW_IMAGES = 16  # as PNG, up to so many are encoded at once; more in a thread, which costs a switch
+
+
+class DigitsServicer(digits_pb2_grpc.DigitsServicer):
+    """The four calls. Every refusal of the data plane ends in `refuse`, or in ScoreStream in its answer's `error`.
+
+    Args:
+        data_plane: Does the work.
+    """
+
+    def __init__(self, data_plane: DataPlane) -> None:
+        self._data_plane = data_plane
+
+    async def Generate(self, request: pb.GenerateRequest, context: Context) -> pb.GenerateResponse:
+        try:
+            order = self._order(request, self._data_plane.settings.max_images)
+            digits = await self._data_plane.generate(order, deadline(context))
+            return await generate_response(order, digits, request.format)
+        except RefusedError as error:
+            await refuse(context, error)
+
+    async def GenerateStream(self, request: pb.GenerateRequest, context: Context) -> AsyncIterator[pb.GenerateResponse]:
+        try:
+            order = self._order(request, self._data_plane.settings.max_stream_images)
+            async for digits in self._data_plane.generate_chunks(order, deadline(context)):
+                yield await generate_response(order, digits, request.format)
+        except RefusedError as error:
+            await refuse(context, error)
+
+    async def Score(self, request: pb.ScoreRequest, context: Context) -> pb.ScoreResponse:
+        try:
+            return await self._score(request, deadline(context))
+        except RefusedError as error:
+            await refuse(context, error)
+
+    async def ScoreStream(
+        self, requests: AsyncIterator[pb.ScoreRequest], context: Context
+    ) -> AsyncIterator[pb.ScoreResponse]:
+        answers: asyncio.Queue[asyncio.Task[pb.ScoreResponse] | None] = asyncio.Queue(STREAM_WINDOW)
+
+        async def answer(request: pb.ScoreRequest) -> pb.ScoreResponse:
+            try:
+                return await self._score(request, deadline(context))
+            except RefusedError as error:
+                return pb.ScoreResponse(error=error.status())
+
+        async def read() -> None:
+            async for request in requests:
+                # A full queue stops the reading, and so, by gRPC's flow control, the writer.
+                await answers.put(asyncio.create_task(answer(request)))
+            await answers.put(None)
+
+        reader = asyncio.create_task(read())
+        try:
+            while (task := await answers.get()) is not None:
+                yield await task
+            await reader
+        finally:
+            reader.cancel()
+            while not answers.empty():
+                if (task := answers.get_nowait()) is not None:
+                    task.cancel()
+
+    def _order(self, request: pb.GenerateRequest, limit: int) -> GenerateOrder:
+        check_format(request.format)
+        return self._data_plane.order(
+            seed=request.seed if request.HasField("seed") else None,
+            n=request.n if request.HasField("n") else None,
+            offset=request.offset,
+            digit=request.digit if request.HasField("digit") else None,
+            version=request.version,
+            limit=limit,
+        )
+
+    async def _score(self, request: pb.ScoreRequest, deadline: float | None) -> pb.ScoreResponse:
+        check_format(request.format)
+        is_file = request.format == pb.IMAGE_FORMAT_PNG or (
+            request.format == pb.IMAGE_FORMAT_UNSPECIFIED and images.looks_like_file(request.image)
+        )
+        image = images.decode_file(request.image) if is_file else images.decode_raw(request.image)
+        score = await self._data_plane.score(image, request.version, deadline)
+        return pb.ScoreResponse(real_probability=score.real_probability, version=score.version, real=score.real)
+
+
+def check_format(value: int) -> None:
+    """Raises InvalidArgumentError if it is no known ImageFormat; proto3 lets any number pass."""
+    if value not in pb.ImageFormat.values():
+        known = ", ".join(f"{number} ({name})" for name, number in pb.ImageFormat.items())
+        raise InvalidArgumentError("format", f"{value} is no image format; known are {known}")
+
+
+async def generate_response(order: GenerateOrder, digits: Digits, image_format: int) -> pb.GenerateResponse:
+    """The message for generated images, in the format that was asked for."""
+    if image_format != pb.IMAGE_FORMAT_PNG:
+        encoded = [image.tobytes() for image in digits.images]
+    elif len(digits.images) <= FEW_IMAGES:
+        encoded = [images.encode_png(image) for image in digits.images]
+    else:
+        encoded = await asyncio.to_thread(lambda: [images.encode_png(image) for image in digits.images])
+    return pb.GenerateResponse(
+        images=encoded,
+        height=images.SIDE,
+        width=images.SIDE,
+        digits=digits.classes.tolist() if digits.classes is not None else None,
+        seed=order.seed,
+        offset=digits.offset,
+        version=order.version.number,
+    )
+
+
+def deadline(context: Context) -> float | None:
+    """The call's deadline as a time of `time.monotonic()`, if it has one."""
+    remaining = context.time_remaining()
+    return None if remaining is None else time.monotonic() + remaining
+
+
+async def refuse(context: Context, error: RefusedError) -> NoReturn:
+    """End a call with a refusal's status; this is the one place where refusals become gRPC statuses."""
+    status: status_pb2.Status = error.status()
+    metadata = ((STATUS_KEY, status.SerializeToString()),) if error.details else ()
+    await context.abort(CODES[error.code], str(error), metadata)
+    raise InternalError("abort returns never")

@@ -1,0 +1,68 @@
+"""Shared fixtures: data, runs and model repositories made by the project's own commands."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from export.__main__ import export
+from training.checkpoint import Checkpoint
+from training.config import PRESETS, TrainingConfig
+from training.data import DataSet, load_data_set
+from training.networks import build_networks
+
+QUALITY = {"frechet_distance": 1.0, "frechet_floor": 0.5, "frechet_ratio": 2.0, "auroc": 0.9}
+
+
+@pytest.fixture(scope="session")
+def small_digits() -> DataSet:
+    """scikit-learn's digits: there on every machine."""
+    return load_data_set("sklearn-digits", Path("nowhere"))
+
+
+@pytest.fixture(scope="session")
+def mnist() -> DataSet:
+    """The real MNIST; tests that need it are skipped where it is not at hand."""
+    folder = Path(os.environ.get("DATA_DIR") or "data")
+    if not (folder / "MNIST").is_dir():
+        pytest.skip("needs MNIST in DATA_DIR")
+    return load_data_set("mnist", folder)
+
+
+def untrained_run(config: TrainingConfig, run_id: str = "untrained") -> Checkpoint:
+    """A finished run with the weights of its first moment: as good as any for what is not about pictures."""
+    generator, discriminator = build_networks(config)
+    return Checkpoint(
+        config,
+        run_id,
+        dataset="none",
+        source_commit="none",
+        finished=True,
+        generator=generator.state_dict(),
+        discriminator=discriminator.state_dict(),
+        quality=dict(QUALITY),
+    )
+
+
+@pytest.fixture(scope="session")
+def model_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two versions of a class-conditional pair of the default architecture, untrained. Not to be written to."""
+    folder = tmp_path_factory.mktemp("models")
+    for version in (1, 2):
+        assert export(untrained_run(PRESETS["default"], f"untrained-{version}"), folder) == version
+    return folder
+
+
+@pytest.fixture(scope="session")
+def classless_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One version of the article's pair, which has no classes, untrained."""
+    folder = tmp_path_factory.mktemp("classless-models")
+    export(untrained_run(PRESETS["article"]), folder)
+    return folder
+
+
+@pytest.fixture
+def run_of() -> Callable[..., Checkpoint]:
+    """`untrained_run`, for tests that export runs of their own."""
+    return untrained_run

@@ -1,0 +1,33 @@
+"""Which real images a step sees: a pure function of the seed and of the images seen so far, so that runs resume."""
+
+import torch
+from torch import Tensor
+
+
+class Batches:
+    """A new order every epoch, all images once in each; the last batch of an epoch is smaller.
+
+    Args:
+        count: Images in the training set; an epoch.
+        batch_size: Images in a step.
+        seed: Names the orders.
+    """
+
+    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+        self.count = count
+        self.batch_size = batch_size
+        self.seed = seed
+        self._epoch = -1
+        self._order = torch.empty(0, dtype=torch.int64)
+
+    def at(self, images_seen: int) -> Tensor:
+        """Indices int64[batch] of the batch that comes after `images_seen` images."""
+        epoch, position = divmod(images_seen, self.count)
+        if epoch != self._epoch:
+            # Seeds of neighbouring runs and epochs must not meet: the epoch goes into the high bits.
+            generator = torch.Generator().manual_seed((epoch << 32) ^ self.seed)
+            self._order, self._epoch = torch.randperm(self.count, generator=generator), epoch
+        end = position + self.batch_size
+        if self.count - end == 1:
+            end += 1  # BatchNorm has no statistics of a single image: it joins the batch before
+        return self._order[position:end]

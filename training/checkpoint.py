@@ -1,0 +1,91 @@
+"""A run's checkpoint: one file that holds everything needed to go on, or to export. It is written atomically.
+
+The trainer writes it; the exporter reads it through `load_checkpoint`.
+"""
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from training.config import TrainingConfig
+
+FORMAT = 1
+NAME = "checkpoint.pt"
+
+
+class CheckpointError(Exception):
+    """A checkpoint that is missing, torn or of another format."""
+
+
+@dataclass
+class Checkpoint:
+    """The state of a run.
+
+    Attributes:
+        config: What the run does.
+        run_id: The run's name in the world, the same in all that is made from it.
+        dataset: The data set that it saw; never `auto`.
+        source_commit: The commit of the trainer's source, `-dirty` behind it if changed, or `unknown`.
+        images_seen: The clock.
+        elapsed_s: Seconds spent in the loop so far.
+        gan: `Gan.state_dict()`; None before the first step.
+        latents_rng: State of the generator of latents; None before the first step.
+        finished: The run has come to its end, so that `generator`, `discriminator` and `quality` are there.
+        generator, discriminator: The weights to use: the generator's moving average, the discriminator as a detector.
+        quality: What was measured at the end.
+    """
+
+    config: TrainingConfig
+    run_id: str
+    dataset: str
+    source_commit: str
+    images_seen: int = 0
+    elapsed_s: float = 0.0
+    gan: dict[str, Any] | None = None
+    latents_rng: torch.Tensor | None = None
+    finished: bool = False
+    generator: dict[str, torch.Tensor] | None = None
+    discriminator: dict[str, torch.Tensor] | None = None
+    quality: dict[str, Any] | None = None
+
+
+def save_checkpoint(checkpoint: Checkpoint, run_folder: Path) -> None:
+    """Write it beside and rename it into place: whenever the process dies, a whole checkpoint is there."""
+    content = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
+    content["config"] = checkpoint.config.model_dump()
+    save_atomically({"format": FORMAT, **content}, run_folder / NAME)
+
+
+def save_atomically(content: Any, path: Path) -> None:
+    """`torch.save` into a file that is complete as soon as it has its name."""
+    beside = path.with_suffix(".partial")
+    with beside.open("wb") as file:
+        torch.save(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+
+
+def load_checkpoint(run_folder: Path) -> Checkpoint:
+    """Read a run's checkpoint, onto the CPU.
+
+    Raises:
+        CheckpointError: The folder has none, or it is torn or of another format; the message names the file.
+    """
+    path = run_folder / NAME
+    if not path.is_file():
+        raise CheckpointError(f"{run_folder} is no run: it has no {NAME}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises whatever its parser stumbles over
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        raise CheckpointError(f"{path} is not a checkpoint of format {FORMAT}")
+    try:
+        return Checkpoint(**(content | {"config": TrainingConfig.model_validate(content["config"])}))
+    except (KeyError, TypeError, ValidationError) as error:
+        raise CheckpointError(f"{path} does not hold what a checkpoint holds: {error}") from error

@@ -1,0 +1,109 @@
+"""What a run does: one frozen config, saved with the run and with every checkpoint, and the presets that name some."""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+LENGTHS = ("images", "epochs", "minutes")
+CLASSES = 10
+
+
+class TrainingConfig(BaseModel):
+    """Every choice that changes what a run makes. Where it runs (device, folders) is not part of it.
+
+    A run's length is given in exactly one of `images`, `epochs` and `minutes`; only the first two repeat exactly.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: str = Field("default", description="name of the preset that the config began as")
+    dataset: str = Field("auto", description="data set by name; auto: MNIST, else scikit-learn's small digits")
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of the weights, the data order and the latents")
+
+    images: int | None = Field(None, gt=0, description="length of the run: real images shown")
+    epochs: int | None = Field(None, gt=0, description="length of the run: passes over the training set")
+    minutes: float | None = Field(None, gt=0, description="length of the run: a time budget (does not repeat exactly)")
+    batch_size: int = Field(128, ge=2, description="real images in a step")
+
+    latent_size: int = Field(50, gt=0, description="normals in a latent vector")
+    class_conditional: bool = Field(True, description="a digit can be asked for")
+    generator_batch_norm: bool = Field(False, description="BatchNorm1d in the generator")
+    discriminator_batch_norm: bool = Field(False, description="BatchNorm1d in the discriminator")
+    pixel_mean: float = Field(0.5, description="mean of Normalize(mean, std), on pixels in [0, 1]")
+    pixel_std: float = Field(0.5, gt=0, description="std of Normalize(mean, std)")
+
+    generator_lr: float = Field(1e-3, gt=0, description="Adam's learning rate for the generator")
+    discriminator_lr: float = Field(1e-3, gt=0, description="Adam's learning rate for the discriminator")
+    adam_beta1: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="Adam's beta 1")
+    adam_beta2: Annotated[float, Field(ge=0, lt=1)] = Field(0.99, description="Adam's beta 2")
+    lr_decay: Literal["none", "cosine"] = Field("cosine", description="course of both learning rates over the run")
+    r1_gamma: float = Field(1.0, ge=0, description="weight of the R1 penalty on real images; 0: none")
+    r1_interval: int = Field(8, gt=0, description="steps between two R1 penalties, each weighted by as many")
+    fresh_latents: bool = Field(False, description="new latents for the generator's step, else the discriminator's")
+    ema_half_life: float = Field(20_000, ge=0, description="of the generator's moving average, in images; 0: none")
+    ema_ramp: float = Field(0.1, gt=0, description="the half-life is at most this share of the images seen so far")
+    bfloat16: bool = Field(True, description="bfloat16 autocast where the hardware has it")
+
+    detector_images: int = Field(0, ge=0, description="real images on which D is trained on as a detector, G frozen")
+    detector_lr: float = Field(1e-3, gt=0, description="Adam's learning rate in the detector stage")
+
+    milestone_images: int | None = Field(None, gt=0, description="images between two sheets; absent: an epoch")
+    measure_milestones: bool = Field(True, description="measure the digits at every milestone, on held-out ones")
+    log_steps: int = Field(100, gt=0, description="steps between two readings of the losses")
+    print_losses: bool = Field(False, description="a line on the terminal for every reading of the losses")
+
+    @model_validator(mode="after")
+    def _has_one_length(self) -> Self:
+        given = [name for name in LENGTHS if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"a run's length is given in exactly one of {', '.join(LENGTHS)}; here: {given or 'none'}")
+        return self
+
+    @property
+    def classes(self) -> int:
+        """Number of classes that the networks know: 10, or 0 for a pair without."""
+        return CLASSES if self.class_conditional else 0
+
+    def with_options(self, options: dict[str, Any]) -> Self:
+        """A copy with some fields replaced and all of them validated; a new length takes the place of the old one.
+
+        Raises:
+            pydantic.ValidationError: A field is unknown or its value out of bounds.
+        """
+        fields = self.model_dump()
+        if any(options.get(name) is not None for name in LENGTHS):
+            fields.update(dict.fromkeys(LENGTHS))
+        return type(self).model_validate(fields | options)
+
+    def digest(self) -> str:
+        """SHA-256 of the config as canonical JSON: equal for equal configs."""
+        canonical = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+PRESETS = {
+    # The tutorial's recipe, to the letter.
+    "article": TrainingConfig(
+        preset="article",
+        epochs=1_000,
+        class_conditional=False,
+        generator_batch_norm=True,
+        discriminator_batch_norm=True,
+        pixel_mean=0.1,
+        pixel_std=0.5,
+        generator_lr=3e-4,
+        discriminator_lr=3e-4,
+        adam_beta1=0.9,
+        adam_beta2=0.999,
+        lr_decay="none",
+        r1_gamma=0,
+        fresh_latents=True,
+        ema_half_life=0,
+        bfloat16=False,
+        measure_milestones=False,
+        print_losses=True,
+    ),
+    "default": TrainingConfig(images=900_000, milestone_images=90_000, detector_images=100_000),
+}

@@ -1,0 +1,99 @@
+"""A run's folder: everything that the run makes.
+
+config.json          what it does
+checkpoint.pt        to go on from, or to export
+generator.pth        plain weights, at the end
+discriminator.pth
+metrics.jsonl        losses and quality, a JSON object a line
+events.out.tfevents* the same for TensorBoard
+sheets/              real.png, and a sheet of fakes from the same latents at every milestone
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from training import torchvision_without_ops  # noqa: F401  (before torchvision)
+from training.checkpoint import save_atomically
+from training.config import TrainingConfig
+
+from torchvision.utils import save_image  # isort: skip
+
+LATEST = "latest"
+SHEET_COLUMNS = 10
+
+
+def new_run_folder(runs: Path, name: str) -> Path:
+    """Make the next numbered folder in `runs`, such as `0007-default-mnist`, and point `latest` at it."""
+    runs.mkdir(parents=True, exist_ok=True)
+    numbers = [int(match[1]) for path in runs.iterdir() if (match := re.match(r"(\d+)-", path.name))]
+    folder = runs / f"{max(numbers, default=0) + 1:04d}-{name}"
+    folder.mkdir()
+    link = runs / f".{LATEST}-{os.getpid()}"
+    link.symlink_to(folder.name)
+    os.replace(link, runs / LATEST)
+    return folder
+
+
+class RunFolder:
+    """Writes into a run's folder. Use it as a context manager: it closes its files.
+
+    Args:
+        path: The folder; made where it is not there.
+        config: Saved beside the results.
+        images_seen: Where the run goes on from; lines and events beyond, of a part that is run again, are dropped.
+    """
+
+    def __init__(self, path: Path, config: TrainingConfig, images_seen: int = 0) -> None:
+        self.path = path
+        self.sheets = path / "sheets"
+        self.sheets.mkdir(parents=True, exist_ok=True)
+        (path / "config.json").write_text(json.dumps(config.model_dump(), indent=2) + "\n")
+        self._metrics_path = path / "metrics.jsonl"
+        self._drop_metrics_beyond(images_seen)
+        self._metrics = self._metrics_path.open("a", buffering=1)
+        self._events = SummaryWriter(str(path), purge_step=images_seen or None)
+
+    def __enter__(self) -> "RunFolder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._metrics.close()
+        self._events.close()
+
+    def log(self, images_seen: int, values: Mapping[str, float]) -> None:
+        """Add values at this point of the run to the metrics and to TensorBoard's events."""
+        self._metrics.write(json.dumps({"images": images_seen, **values}) + "\n")
+        for name, value in values.items():
+            self._events.add_scalar(name, value, images_seen)
+
+    def save_sheet(self, name: str, images: Tensor) -> Path:
+        """float[count, 784] in the generator's scale, shown as 0.5 * (x + 1), ten a row."""
+        path = self.sheets / f"{name}.png"
+        pictures = (0.5 * (images.float().unflatten(1, (1, 28, 28)) + 1)).clamp(0, 1)
+        save_image(pictures, path, nrow=SHEET_COLUMNS)
+        return path
+
+    def save_weights(self, name: str, weights: dict[str, torch.Tensor]) -> None:
+        """Plain weights for `load_state_dict`, as `<name>.pth`."""
+        save_atomically(weights, self.path / f"{name}.pth")
+
+    def _drop_metrics_beyond(self, images_seen: int) -> None:
+        if not self._metrics_path.exists():
+            return
+        kept = []
+        for line in self._metrics_path.read_text().splitlines():
+            try:
+                entry: dict[str, Any] = json.loads(line)
+            except json.JSONDecodeError:
+                continue  # the line that a killed run was writing
+            if entry["images"] <= images_seen:
+                kept.append(line)
+        self._metrics_path.write_text("".join(f"{line}\n" for line in kept))
