@@ -5,15 +5,18 @@
 A version is a pair. It exists when both models are there, and they must come from the same training run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 MODEL_FILE = "model.onnx"
 PREFIX = "digitforge."
 SCHEMA = 1
 DEFAULT_PLACES = (Path("artifacts/models"), Path("models"))
+
+Number = TypeVar("Number", int, float)
 
 
 class RepositoryError(Exception):
@@ -43,20 +46,21 @@ class ModelMetadata:
                 raise RepositoryError(f"{path}: its metadata has no {PREFIX}{name}")
             return properties[PREFIX + name]
 
-        def number(name: str) -> float:
+        def number(name: str, kind: Callable[[str], Number]) -> Number:
             try:
-                return float(get(name))
+                return kind(get(name))
             except ValueError as error:
-                raise RepositoryError(f"{path}: its metadata's {PREFIX}{name} is {get(name)!r}, no number") from error
+                what = "whole number" if kind is int else "number"
+                raise RepositoryError(f"{path}: its metadata's {PREFIX}{name} is {get(name)!r}, no {what}") from error
 
-        if (schema := number("schema")) != SCHEMA:
-            raise RepositoryError(f"{path}: its metadata has schema {schema:g}, this server reads {SCHEMA}")
+        if (schema := number("schema", int)) != SCHEMA:
+            raise RepositoryError(f"{path}: its metadata has schema {schema}, this server reads {SCHEMA}")
         return cls(
             run_id=get("run_id"),
             dataset=get("dataset"),
-            classes=int(number("classes")),
-            latent_size=int(number("latent_size")),
-            threshold=number("threshold"),
+            classes=number("classes", int),
+            latent_size=number("latent_size", int),
+            threshold=number("threshold", float),
         )
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from serving.batcher import Batcher
 from serving.latents import latents
 from serving.model_repository import DISCRIMINATOR, GENERATOR, ModelMetadata, RepositoryError, model_path
-from serving.runner import Runner
+from serving.runner import DeviceError, Runner
 from serving.settings import Settings
 
 INPUTS = {DISCRIMINATOR: ["images"]}
@@ -25,12 +25,13 @@ class ServedVersion:
         settings: Threads and the batchers' limits.
 
     Raises:
-        RepositoryError: The files are not a pair, or not with the inputs and outputs of the contract.
+        RepositoryError: The files cannot be run, are not a pair, or not with the inputs and outputs of the contract.
+        DeviceError: They cannot be run there.
     """
 
     def __init__(self, repository: Path, number: int, provider: str, settings: Settings) -> None:
         paths = {model: model_path(repository, model, number) for model in (GENERATOR, DISCRIMINATOR)}
-        runners = {model: Runner(path, provider, settings.threads) for model, path in paths.items()}
+        runners = {model: _load(path, provider, settings.threads) for model, path in paths.items()}
         metadata = {model: ModelMetadata.read(runners[model].properties, paths[model]) for model in paths}
         self.number = number
         self.provider = runners[GENERATOR].provider
@@ -48,7 +49,7 @@ class ServedVersion:
                     f"{paths[model]}: expected inputs {inputs[model]} and outputs {OUTPUTS[model]}, "
                     f"found {runner.inputs} and {runner.outputs}"
                 )
-            runner.run(self._warm_up_rows(model))
+            self._warm_up(model, runner, paths[model])
         self._generator, self._discriminator = (
             Batcher(runners[model].run, settings.max_batch_rows, settings.max_queue_rows, settings.max_delay_ms / 1000)
             for model in (GENERATOR, DISCRIMINATOR)
@@ -73,8 +74,24 @@ class ServedVersion:
         await self._generator.close()
         await self._discriminator.close()
 
+    def _warm_up(self, model: str, runner: Runner, path: Path) -> None:
+        """A first run, which is slower than those to come; it also tells whether the latent size is the right one."""
+        try:
+            runner.run(self._warm_up_rows(model))
+        except Exception as error:  # ONNX Runtime's classes have no narrower base
+            raise RepositoryError(f"{path} cannot be run: {error}") from error
+
     def _warm_up_rows(self, model: str) -> dict[str, np.ndarray]:
         if model == DISCRIMINATOR:
             return {"images": np.zeros((1, 28, 28), np.uint8)}
         z = latents(0, 0, 1, self.metadata.latent_size)
         return {"z": z, "digit": np.zeros((1, 1), np.int64)} if self.metadata.classes else {"z": z}
+
+
+def _load(path: Path, provider: str, threads: int) -> Runner:
+    try:
+        return Runner(path, provider, threads)
+    except DeviceError:
+        raise
+    except Exception as error:  # ONNX Runtime's classes have no narrower base
+        raise RepositoryError(f"{path} cannot be loaded: {error}") from error

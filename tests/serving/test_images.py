@@ -1,0 +1,194 @@
+"""Images as people have them, to uint8[28, 28] and back."""
+
+import io
+import random
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from serving.errors import InvalidArgumentError
+from serving.images import contact_sheet, decode_file, decode_raw, encode_png, looks_like_file
+
+LOSSLESS = ["PNG", "BMP", "GIF"]
+LOSSY = ["JPEG", "WEBP"]
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    """A grey value for each place, different in rows and columns, as smooth as lossy formats like it."""
+    rows, columns = np.mgrid[:28, :28]
+    return (rows * 6 + columns * 3).astype(np.uint8)
+
+
+def file_of(image: Image.Image, image_format: str = "PNG", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, image_format, **options)
+    return buffer.getvalue()
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png_header(width: int, height: int) -> bytes:
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+
+
+def test_raw_bytes_are_rows(pixels: np.ndarray) -> None:
+    assert np.array_equal(decode_raw(pixels.tobytes()), pixels)
+
+
+@pytest.mark.parametrize("length", [0, 1, 783, 785, 784 * 3])
+def test_raw_image_of_another_length_is_refused_with_both_figures(length: int) -> None:
+    with pytest.raises(InvalidArgumentError, match=rf"^image: .*784 bytes, this has {length}$"):
+        decode_raw(bytes(length))
+
+
+@pytest.mark.parametrize("image_format", LOSSLESS)
+def test_lossless_files_give_their_pixels(image_format: str, pixels: np.ndarray) -> None:
+    data = file_of(Image.fromarray(pixels), image_format)
+    assert looks_like_file(data)
+    assert np.array_equal(decode_file(data), pixels)
+
+
+@pytest.mark.parametrize("image_format", LOSSY)
+def test_lossy_files_give_their_pixels_nearly(image_format: str, pixels: np.ndarray) -> None:
+    data = file_of(Image.fromarray(pixels), image_format, quality=95)
+    assert looks_like_file(data)
+    found = decode_file(data)
+    assert found.dtype == np.uint8
+    assert found.shape == (28, 28)
+    assert np.abs(found.astype(int) - pixels).max() <= 8
+
+
+def test_transparency_lies_on_black(pixels: np.ndarray) -> None:
+    white = np.full((28, 28), 255, np.uint8)
+    image = Image.fromarray(np.dstack([white, white, white, pixels]), "RGBA")
+    assert np.abs(decode_file(file_of(image)).astype(int) - pixels).max() <= 1
+
+
+def test_grey_with_transparency_lies_on_black(pixels: np.ndarray) -> None:
+    white = Image.new("L", (28, 28), 255)
+    image = Image.merge("LA", (white, Image.fromarray(pixels)))
+    assert np.abs(decode_file(file_of(image)).astype(int) - pixels).max() <= 1
+
+
+def test_palette_is_looked_up() -> None:
+    image = Image.new("P", (28, 28), 1)
+    image.putpalette([0, 0, 0, 200, 200, 200])
+    image.putpixel((3, 5), 0)
+    found = decode_file(file_of(image))
+    assert found[5, 3] == 0
+    assert np.count_nonzero(found == 200) == 28 * 28 - 1
+
+
+def test_transparent_entry_of_a_palette_is_black() -> None:
+    image = Image.new("P", (28, 28), 1)
+    image.putpalette([255, 255, 255, 200, 200, 200])
+    image.putpixel((3, 5), 0)
+    found = decode_file(file_of(image, transparency=0))
+    assert found[5, 3] == 0
+    assert found[5, 4] == 200
+
+
+def test_sixteen_bits_are_scaled_to_eight(pixels: np.ndarray) -> None:
+    image = Image.fromarray(pixels.astype(np.uint16) * 257)
+    assert np.array_equal(decode_file(file_of(image)), pixels)
+
+
+def test_one_bit_is_black_or_white(pixels: np.ndarray) -> None:
+    found = decode_file(file_of(Image.fromarray(pixels > 100)))
+    assert np.array_equal(found, np.where(pixels > 100, 255, 0))
+
+
+def test_colours_become_their_brightness() -> None:
+    image = Image.new("RGB", (28, 28), (255, 255, 255))
+    image.putpixel((0, 0), (0, 255, 0))
+    found = decode_file(file_of(image))
+    assert found[27, 27] == 255
+    assert 140 < found[0, 0] < 160  # ITU-R 601: green is 0.587 of brightness
+
+
+@pytest.mark.parametrize("size", [(27, 28), (28, 29), (280, 280), (1, 1)])
+@pytest.mark.parametrize("image_format", [*LOSSLESS, *LOSSY])
+def test_image_of_another_size_is_refused_with_both_sizes(size: tuple[int, int], image_format: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=rf"^image: .*28x28 pixels, this is {size[0]}x{size[1]}$"):
+        decode_file(file_of(Image.new("L", size), image_format))
+
+
+@pytest.mark.parametrize("side", [10_000, 100_000, 2**31 - 1])  # Pillow warns of the first and refuses the others
+def test_huge_image_is_refused_by_its_header_alone(side: int) -> None:
+    # No pixel data at all: a decoder that got as far as the pixels would complain of their absence.
+    with pytest.raises(InvalidArgumentError, match=r"^image: .*(28x28|exceeds limit)"):
+        decode_file(png_header(side, side) + png_chunk(b"IDAT", b""))
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", bytes(785), b"\x89PNG\r\n\x1a\n", b"%PDF-1.7", b"BM", b"RIFF1234WEBP"])
+def test_garbage_is_refused(data: bytes) -> None:
+    with pytest.raises(InvalidArgumentError, match=rf"^image: {len(data)} bytes that are neither"):
+        decode_file(data)
+
+
+def test_formats_beyond_the_five_are_refused() -> None:
+    for image_format in ("TIFF", "PPM", "ICO"):
+        with pytest.raises(InvalidArgumentError):
+            decode_file(file_of(Image.new("L", (28, 28)), image_format))
+
+
+def test_truncated_png_is_refused() -> None:
+    data = encode_png(np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8))
+    with pytest.raises(InvalidArgumentError, match=r"^image: a damaged file"):
+        decode_file(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize("image_format", [*LOSSLESS, *LOSSY])
+def test_damaged_file_is_an_image_or_refused_and_nothing_else(image_format: str, pixels: np.ndarray) -> None:
+    chance = random.Random(0)
+    whole = file_of(Image.fromarray(pixels), image_format)
+    damaged = [whole[:length] for length in range(0, len(whole), 7)]
+    for _ in range(500):
+        data = bytearray(whole)
+        for _ in range(chance.randint(1, 4)):
+            data[chance.randrange(min(len(data), 100))] = chance.randrange(256)
+        damaged.append(bytes(data))
+    refused = 0
+    for file in damaged:
+        try:
+            found = decode_file(file)
+        except InvalidArgumentError:
+            refused += 1
+        else:
+            assert found.dtype == np.uint8
+            assert found.shape == (28, 28)
+    assert refused
+
+
+def test_raw_image_of_a_digit_does_not_look_like_a_file() -> None:
+    assert not looks_like_file(bytes(784))
+    assert not looks_like_file(b"")
+
+
+def test_png_gives_back_what_was_put_in(pixels: np.ndarray) -> None:
+    data = encode_png(pixels)
+    assert np.array_equal(decode_file(data), pixels)
+    image = Image.open(io.BytesIO(data))
+    assert (image.format, image.mode) == ("PNG", "L")
+
+
+def test_contact_sheet_puts_images_in_rows_of_equal_steps() -> None:
+    images = [np.full((28, 28), 100 + index, np.uint8) for index in range(7)]
+    sheet = np.asarray(contact_sheet(images, columns=3, scale=2, gap=4))
+    assert sheet.shape == (3 * (56 + 4) + 4, 3 * (56 + 4) + 4)
+    for index in range(7):
+        top, left = 4 + 60 * (index // 3), 4 + 60 * (index % 3)
+        assert (sheet[top : top + 56, left : left + 56] == 100 + index).all()
+    assert np.count_nonzero(sheet >= 100) == 7 * 56 * 56  # and gaps beside them
+
+
+def test_contact_sheet_of_few_images_is_no_wider_than_they_are() -> None:
+    sheet = contact_sheet([np.zeros((28, 28), np.uint8)] * 2, columns=10, scale=1, gap=2)
+    assert sheet.size == (62, 32)

@@ -1,0 +1,131 @@
+"""Settings from flags, the environment and a file, and what is refused there."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from serving.settings import Settings, SettingsRefusedError
+
+
+@pytest.fixture(autouse=True)
+def no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("DIGITFORGE_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "digitforge.toml"
+
+
+def test_flag_beats_environment_beats_file_beats_default(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings.load([]).max_batch_rows == 1024
+    file.write_text("max_batch_rows = 3")
+    assert Settings.load(["--config", str(file)]).max_batch_rows == 3
+    monkeypatch.setenv("DIGITFORGE_MAX_BATCH_ROWS", "2")
+    assert Settings.load(["--config", str(file)]).max_batch_rows == 2
+    assert Settings.load(["--config", str(file), "--max-batch-rows", "1"]).max_batch_rows == 1
+
+
+def test_each_source_fills_in_what_the_others_leave_out(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text('host = "::1"\nversions = [3, 4]')
+    monkeypatch.setenv("DIGITFORGE_CONFIG", str(file))
+    monkeypatch.setenv("DIGITFORGE_GRACE_S", "2.5")
+    settings = Settings.load(["--port", "0"])
+    assert (settings.host, settings.versions, settings.grace_s, settings.port) == ("::1", [3, 4], 2.5, 0)
+
+
+def test_versions_may_be_given_one_by_one_or_in_a_list() -> None:
+    assert Settings.load(["--versions", "2", "--versions", "5"]).versions == [2, 5]
+    assert Settings.load(["--versions", "2,5"]).versions == [2, 5]
+
+
+def test_empty_variable_counts_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGITFORGE_PORT", "")
+    assert Settings.load([]).port == 50051
+
+
+@pytest.mark.parametrize("flag", ["--max-batch-size", "--max-batch", "--max_batch_rows"])  # no abbreviation, no variant
+def test_unknown_flag_is_refused_by_its_name(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        Settings.load([flag, "3"])
+    assert end.value.code == 2
+    assert flag in capsys.readouterr().err
+
+
+def test_unknown_variable_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGITFORGE_MAX_BATCH_SIZE", "3")
+    with pytest.raises(SettingsRefusedError, match="DIGITFORGE_MAX_BATCH_SIZE"):
+        Settings.load([])
+
+
+def test_unknown_key_of_the_file_is_refused_by_its_name(file: Path) -> None:
+    file.write_text("max_batch_size = 3")
+    with pytest.raises(SettingsRefusedError, match="max_batch_size"):
+        Settings.load(["--config", str(file)])
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "limit"),
+    [
+        ("port", "70000", "65535"),
+        ("port", "-1", "0"),
+        ("threads", "0", "1"),
+        ("max_batch_rows", "0", "1"),
+        ("max_batch_rows", "1048577", "1048576"),
+        ("max_queue_rows", "0", "1"),
+        ("max_delay_ms", "10001", "10000"),
+        ("max_images", "0", "1"),
+        ("max_stream_images", "4294967296", "4294967296"),
+        ("stream_chunk_images", "0", "1"),
+        ("max_request_bytes", "1023", "1024"),
+        ("grace_s", "-0.5", "0"),
+        ("device", "tpu", "'auto', 'cpu' or 'cuda'"),
+    ],
+)
+def test_value_out_of_bounds_is_refused_with_field_value_and_limit_wherever_it_stands(
+    field: str, value: str, limit: str, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusal(arguments: list[str]) -> str:
+        with pytest.raises(SettingsRefusedError) as refused:
+            Settings.load(arguments)
+        return str(refused.value)
+
+    messages = [refusal([f"--{field.replace('_', '-')}={value}"])]
+    file.write_text(f"{field} = {value if field != 'device' else repr(value)}")
+    messages.append(refusal(["--config", str(file)]))
+    monkeypatch.setenv(f"DIGITFORGE_{field.upper()}", value)
+    messages.append(refusal([]))
+    for message in messages:
+        assert message.startswith(f"{field} = ")
+        assert value in message.partition(":")[0]
+        assert limit in message.partition(":")[2]
+        assert "\n" not in message
+
+
+def test_every_wrong_value_is_named_at_once() -> None:
+    with pytest.raises(SettingsRefusedError) as refused:
+        Settings.load(["--port", "x", "--threads", "0"])
+    assert "port" in str(refused.value)
+    assert "threads" in str(refused.value)
+
+
+def test_file_that_is_not_there_or_no_toml_is_refused(file: Path) -> None:
+    with pytest.raises(SettingsRefusedError, match=r"digitforge\.toml"):
+        Settings.load(["--config", str(file)])
+    file.write_text("port =")
+    with pytest.raises(SettingsRefusedError):
+        Settings.load(["--config", str(file)])
+
+
+def test_every_setting_is_explained_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        Settings.load(["--help"])
+    assert end.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for name, field in Settings.model_fields.items():
+        assert f"--{name.replace('_', '-')}" in text
+        assert field.description
+        assert field.description in text
