@@ -21,6 +21,7 @@ from training.provenance import new_run_id, source_commit
 from training.run_folder import LATEST, new_run_folder
 
 RUNS = Path("artifacts/runs")
+DEFAULT_PRESET = "default"
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace, overrides: dict[str, Any], stop: StopReques
             return 0
         data = load_data_set(state.dataset, options.data_dir, say)
     else:
-        config = configure(options.preset, overrides)
+        config = configure(overrides)
         if options.out and options.out.exists() and any(options.out.iterdir()):
             raise UsageError(f"--out {options.out} is not empty: go on with it by --resume, or name another folder")
         data = load_data_set(config.dataset, options.data_dir, say)
@@ -77,14 +78,14 @@ def run(options: argparse.Namespace, overrides: dict[str, Any], stop: StopReques
     return 0
 
 
-def configure(preset: str, overrides: dict[str, Any]) -> TrainingConfig:
-    """A preset with options in the place of its fields.
+def configure(overrides: dict[str, Any]) -> TrainingConfig:
+    """A preset with options in the place of its other fields.
 
     Raises:
         UsageError: A value is out of bounds; the message names the option, the value and the limit.
     """
     try:
-        return PRESETS[preset].with_options(overrides) if overrides else PRESETS[preset]
+        return PRESETS[overrides.get("preset", DEFAULT_PRESET)].with_options(overrides)
     except ValidationError as error:
         raise UsageError("; ".join(explain(problem) for problem in error.errors())) from error
 
@@ -109,7 +110,9 @@ def pick_device(name: str) -> torch.device:
 def build_parser() -> argparse.ArgumentParser:
     """The options: where to run, and every field of the config."""
     parser = argparse.ArgumentParser(prog="digitforge-train", description="Train a GAN on handwritten digits.")
-    parser.add_argument("--preset", choices=PRESETS, default="default", help="the recipe (default: default)")
+    parser.add_argument(
+        "--preset", choices=PRESETS, default=argparse.SUPPRESS, help=f"the recipe (default: {DEFAULT_PRESET})"
+    )
     parser.add_argument(
         "--data-dir",
         type=Path,

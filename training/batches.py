@@ -1,5 +1,6 @@
 """Which real images a step sees: a pure function of the seed and of the images seen so far, so that runs resume."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,9 +25,9 @@ class Batches:
         """Indices int64[batch] of the batch that comes after `images_seen` images."""
         epoch, position = divmod(images_seen, self.count)
         if epoch != self._epoch:
-            # Seeds of neighbouring runs and epochs must not meet: the epoch goes into the high bits.
-            generator = torch.Generator().manual_seed((epoch << 32) ^ self.seed)
-            self._order, self._epoch = torch.randperm(self.count, generator=generator), epoch
+            # NumPy hashes the pair; torch's generator of random numbers reads the lower 32 bits of one number only.
+            order = np.random.default_rng((self.seed, epoch)).permutation(self.count)
+            self._order, self._epoch = torch.from_numpy(order), epoch
         end = position + self.batch_size
         if self.count - end == 1:
             end += 1  # BatchNorm has no statistics of a single image: it joins the batch before

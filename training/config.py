@@ -16,11 +16,11 @@ class TrainingConfig(BaseModel):
     A run's length is given in exactly one of `images`, `epochs` and `minutes`; only the first two repeat exactly.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     preset: str = Field("default", description="name of the preset that the config began as")
     dataset: str = Field("auto", description="data set by name; auto: MNIST, else scikit-learn's small digits")
-    seed: int = Field(0, ge=0, lt=2**63, description="seed of the weights, the data order and the latents")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of the weights, the data order and the latents")
 
     images: int | None = Field(None, gt=0, description="length of the run: real images shown")
     epochs: int | None = Field(None, gt=0, description="length of the run: passes over the training set")

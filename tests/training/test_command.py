@@ -1,0 +1,97 @@
+"""The trainer's command line, in-process but for its signals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from training.__main__ import main
+from training.checkpoint import load_checkpoint
+
+TINY = ["--dataset", "sklearn-digits", "--images", "1000", "--milestone-images", "500", "--detector-images", "256"]
+
+
+def test_a_run_leaves_everything_in_a_numbered_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(TINY) == 0
+    assert main([*TINY, "--seed", "1"]) == 0
+    runs = tmp_path / "artifacts/runs"
+    assert sorted(path.name for path in runs.iterdir()) == [
+        "0001-default-sklearn-digits",
+        "0002-default-sklearn-digits",
+        "latest",
+    ]
+    latest = runs / "latest"
+    assert latest.resolve().name.startswith("0002")
+    assert json.loads((latest / "config.json").read_text())["seed"] == 1
+    names = {path.name.split(".")[0] for path in latest.iterdir()}
+    assert names == {"config", "checkpoint", "generator", "discriminator", "metrics", "events", "sheets"}
+    assert {path.name for path in (latest / "sheets").iterdir()} >= {"real.png", "0001.png", "0002.png", "final.png"}
+    run = load_checkpoint(latest)
+    assert run.dataset == "sklearn-digits"
+    assert run.quality is not None
+    assert set(run.quality) == {
+        "test_images",
+        "frechet_distance",
+        "frechet_floor",
+        "frechet_ratio",
+        "recognised_as_asked",
+        "auroc",
+    }
+    assert "export it with: digitforge-export" in capsys.readouterr().out
+    assert main(["--resume"]) == 0
+    assert "is finished" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--batch-size", "1"], "--batch-size 1: Input should be greater than or equal to 2"),
+        (["--minutes", "soon"], "--minutes soon: Input should be a valid number"),
+        (["--minutes", "1", "--epochs", "2"], "a run's length is given in exactly one of images, epochs, minutes"),
+        (["--resume", "--seed", "3"], "leave out --seed"),
+        (["--resume", "--preset", "article"], "leave out --preset"),
+        (["--device", "cuda:99"], "--device cuda:99: "),
+        (["--out", "."], "--out . is not empty"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "something").touch()
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [tmp_path / "something"]
+
+
+def test_resuming_what_is_no_run_fails_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--resume", "--out", str(tmp_path)]) == 1
+    assert f"{tmp_path} is no run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_saves_itself_and_can_be_resumed(number: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "training", *TINY, "--images", "100000000", "--out", str(tmp_path / "run")]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if " images in " in line:  # the first milestone
+            break
+    process.send_signal(number)
+    rest, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "go on with: digitforge-train --resume --out" in rest
+    run = load_checkpoint(tmp_path / "run")
+    assert run.images_seen >= 500
+    assert not run.finished
