@@ -36,13 +36,13 @@ class TrainingConfig(BaseModel):
 
     generator_lr: float = Field(1e-3, gt=0, description="Adam's learning rate for the generator")
     discriminator_lr: float = Field(1e-3, gt=0, description="Adam's learning rate for the discriminator")
-    adam_beta1: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="Adam's beta 1")
+    adam_beta1: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="Adam's beta 1")
     adam_beta2: Annotated[float, Field(ge=0, lt=1)] = Field(0.99, description="Adam's beta 2")
-    lr_decay: Literal["none", "cosine"] = Field("cosine", description="course of both learning rates over the run")
+    lr_decay: Literal["none", "cosine"] = Field("none", description="course of both learning rates over the run")
     r1_gamma: float = Field(1.0, ge=0, description="weight of the R1 penalty on real images; 0: none")
-    r1_interval: int = Field(8, gt=0, description="steps between two R1 penalties, each weighted by as many")
+    r1_interval: int = Field(4, gt=0, description="steps between two R1 penalties, each weighted by as many")
     fresh_latents: bool = Field(False, description="new latents for the generator's step, else the discriminator's")
-    ema_half_life: float = Field(20_000, ge=0, description="of the generator's moving average, in images; 0: none")
+    ema_half_life: float = Field(88_000, ge=0, description="of the generator's moving average, in images; 0: none")
     ema_ramp: float = Field(0.1, gt=0, description="the half-life is at most this share of the images seen so far")
     bfloat16: bool = Field(True, description="bfloat16 autocast where the hardware has it")
 
@@ -105,5 +105,9 @@ PRESETS = {
         measure_milestones=False,
         print_losses=True,
     ),
-    "default": TrainingConfig(images=900_000, milestone_images=90_000, detector_images=100_000),
+    # What is wrong with it, put right: pixels where tanh reaches them; no BatchNorm, whose statistics differ between a
+    # batch of reals and one of fakes; R1 against an overconfident discriminator; Adam without momentum; and the moving
+    # average of the generator, which settles where the generator itself circles. In runs of 900,000 images that average
+    # came to 8.4 times the floor's Fréchet distance at a constant rate, and to 22 times at one that falls to zero.
+    "default": TrainingConfig(images=960_000, milestone_images=120_000, detector_images=200_000),
 }

@@ -1,0 +1,221 @@
+"""The exporter on whole pairs: what it writes, and what it refuses to."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from export import __main__ as command
+from export.graphs import build_graphs
+from export.metadata import KEYS, metadata_of
+from export.onnx_model import write_onnx
+from export.repository import RepositoryError, add_version
+from export.verify import VerificationError, discriminator_tensors, generator_tensors, tensors_of, verify
+from training.checkpoint import Checkpoint, save_checkpoint
+from training.config import PRESETS
+
+RunOf = Callable[..., Checkpoint]
+SIGNATURE = {"generator": generator_tensors(50, 10), "discriminator": discriminator_tensors()}
+
+
+def properties(path: Path) -> dict[str, str]:
+    return {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+
+
+def test_both_models_of_a_version_describe_the_same_run(model_repository: Path) -> None:
+    for version in (1, 2):
+        generator, discriminator = (
+            properties(model_repository / model / str(version) / "model.onnx")
+            for model in ("generator", "discriminator")
+        )
+        assert set(generator) == set(discriminator) == KEYS
+        assert generator["digitforge.run_id"] == discriminator["digitforge.run_id"] == f"untrained-{version}"
+        assert (generator["digitforge.role"], discriminator["digitforge.role"]) == ("generator", "discriminator")
+        assert json.loads(generator["digitforge.config"]) == PRESETS["default"].model_dump()
+        assert generator["digitforge.config_hash"] == PRESETS["default"].digest()
+        assert json.loads(generator["digitforge.quality"])["auroc"] == 0.9
+
+
+def test_the_keys_are_the_documented_ones() -> None:
+    text = (Path(__file__).parents[2] / "docs/model-metadata.md").read_text().split("## Quality")[0]
+    documented = {f"digitforge.{line.split('`')[1]}" for line in text.splitlines() if line.startswith("| `")}
+    assert documented == KEYS
+
+
+def test_a_model_is_one_file_with_a_symbolic_batch(model_repository: Path) -> None:
+    assert {path.name for path in (model_repository / "generator/1").iterdir()} == {"model.onnx"}
+    for model, signature in SIGNATURE.items():
+        assert tensors_of(onnx.load(model_repository / model / "1/model.onnx")) == signature
+
+
+def test_the_articles_model_has_no_digit_and_no_batch_norm(classless_repository: Path) -> None:
+    for model in ("generator", "discriminator"):
+        graph = onnx.load(classless_repository / model / "1/model.onnx").graph
+        assert "digit" not in {value.name for value in graph.input}
+        assert "BatchNormalization" not in {node.op_type for node in graph.node}
+
+
+def test_the_articles_pixels_are_the_inverse_of_its_normalize(run_of: RunOf) -> None:
+    """tanh reaches 1, which Normalize(0.1, 0.5) maps from 0.6: the article's white is a grey of 153."""
+    generator, discriminator = build_graphs(run_of(PRESETS["article"]))
+    torch.nn.init.constant_(generator.generator.rest[-2].bias, 100.0)
+    assert generator(torch.zeros(1, 50)).unique().tolist() == [153]
+    torch.nn.init.constant_(generator.generator.rest[-2].bias, -100.0)
+    assert generator(torch.zeros(1, 50)).unique().tolist() == [0]
+    white = torch.full((1, 28, 28), 255, dtype=torch.uint8)
+    torch.testing.assert_close(discriminator(white)[0], discriminator.discriminator(torch.full((1, 784), 1.8)))
+
+
+def test_the_probability_is_the_sigmoid_of_the_logit(model_repository: Path) -> None:
+    session = onnxruntime.InferenceSession(model_repository / "discriminator/1/model.onnx")
+    images = np.random.default_rng(0).integers(0, 256, (9, 28, 28), np.uint8)
+    logit, probability = session.run(["logit", "real_probability"], {"images": images})
+    np.testing.assert_allclose(probability, 1 / (1 + np.exp(-logit)), rtol=1e-6)
+
+
+def test_triton_gets_a_config_for_each_model(model_repository: Path) -> None:
+    text = (model_repository / "generator/config.pbtxt").read_text()
+    assert text.startswith('name: "generator"\nbackend: "onnxruntime"\nmax_batch_size: ')
+    assert '{ name: "digit" data_type: TYPE_INT64 dims: [ 1 ] }' in text
+    assert '{ name: "images" data_type: TYPE_UINT8 dims: [ 28, 28 ] }' in text
+
+
+def test_another_signature_is_refused_and_changes_nothing(run_of: RunOf, classless_repository: Path) -> None:
+    before = sorted(classless_repository.rglob("*"))
+    with pytest.raises(RepositoryError, match=r"share one signature.*--model-repository"):
+        command.export(run_of(PRESETS["default"]), classless_repository)
+    assert sorted(classless_repository.rglob("*")) == before
+
+
+def numbers(repository: Path, model: str) -> list[str]:
+    return sorted(path.name for path in (repository / model).iterdir() if path.is_dir())
+
+
+def write_empty_onnx(path: Path, model: str) -> None:
+    """A graph of the right signature without a node: enough for what is about folders."""
+    values = {}
+    kinds = {"float32": 1, "uint8": 2, "int64": 7}
+    for kind in ("inputs", "outputs"):
+        values[kind] = [
+            onnx.helper.make_tensor_value_info(name, kinds[dtype], shape)
+            for name, (dtype, shape) in getattr(SIGNATURE[model], kind).items()
+        ]
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([], model, **values)), path)
+
+
+def test_versions_count_up_and_none_is_overwritten(tmp_path: Path) -> None:
+    assert [add_version(tmp_path, SIGNATURE, write_empty_onnx) for _ in range(3)] == [1, 2, 3]
+    assert numbers(tmp_path, "generator") == numbers(tmp_path, "discriminator") == ["1", "2", "3"]
+
+
+def test_a_half_written_version_is_passed_over(tmp_path: Path) -> None:
+    add_version(tmp_path, SIGNATURE, write_empty_onnx)
+    (tmp_path / "discriminator/2").mkdir()  # an export that was killed before the generator followed
+    write_empty_onnx(tmp_path / "discriminator/2/model.onnx", "discriminator")
+    assert add_version(tmp_path, SIGNATURE, write_empty_onnx) == 3
+    assert numbers(tmp_path, "generator") == ["1", "3"]
+
+
+@pytest.mark.parametrize("failing", ["discriminator", "generator"])
+def test_a_model_that_fails_leaves_the_repository_as_it_was(failing: str, tmp_path: Path) -> None:
+    add_version(tmp_path, SIGNATURE, write_empty_onnx)
+    before = sorted(tmp_path.rglob("*"))
+
+    def write(path: Path, model: str) -> None:
+        write_empty_onnx(path, model)
+        if model == failing:
+            raise VerificationError("no")
+
+    with pytest.raises(VerificationError):
+        add_version(tmp_path, SIGNATURE, write)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_a_killed_export_left_is_cleared_away(tmp_path: Path) -> None:
+    (tmp_path / ".exporting-dead/generator").mkdir(parents=True)
+    add_version(tmp_path, SIGNATURE, write_empty_onnx)
+    assert list(tmp_path.glob(".exporting-*")) == []
+
+
+def test_a_tuned_config_stays(tmp_path: Path) -> None:
+    add_version(tmp_path, SIGNATURE, write_empty_onnx)
+    (tmp_path / "generator/config.pbtxt").write_text("tuned")
+    add_version(tmp_path, SIGNATURE, write_empty_onnx)
+    assert (tmp_path / "generator/config.pbtxt").read_text() == "tuned"
+
+
+def test_the_command_exports_a_finished_run(run_of: RunOf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run").mkdir()
+    save_checkpoint(run_of(PRESETS["default"]), tmp_path / "run")
+    assert command.main([str(tmp_path / "run"), "--model-repository", str(tmp_path / "models")]) == 0
+    assert capsys.readouterr().out == f"exported run as version 1 of {tmp_path / 'models'}\n"
+
+
+def test_an_unfinished_run_is_refused_with_the_way_to_finish_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_checkpoint(Checkpoint(PRESETS["default"], "half", "mnist", "none", images_seen=1234), tmp_path)
+    assert command.main([str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert "is not finished (1,234 images so far)" in error
+    assert f"--resume --out {tmp_path}" in error
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main([str(tmp_path)]) == 1
+    assert "is no run" in capsys.readouterr().err
+
+
+class TestVerification:
+    """A model that is not what PyTorch and the contract say is refused, with figures."""
+
+    @pytest.fixture
+    def broken(self, run_of: RunOf, tmp_path: Path):  # type: ignore[no-untyped-def]
+        """Verify an exported generator after a change to its file."""
+        run = run_of(PRESETS["default"])
+        generator, _ = build_graphs(run)
+        path = tmp_path / "model.onnx"
+        inputs = {"z": torch.randn(257, 50), "digit": torch.arange(257).unsqueeze(1) % 10}
+        write_onnx(generator, {k: v[:3] for k, v in inputs.items()}, ["images"], metadata_of(run, "generator"), path)
+
+        def check(change: Callable[[onnx.ModelProto], None]) -> None:
+            model = onnx.load(path)
+            change(model)
+            onnx.save(model, path)
+            verify(path, generator, SIGNATURE["generator"], inputs)
+
+        return check
+
+    def test_an_unchanged_model_passes(self, broken) -> None:  # type: ignore[no-untyped-def]
+        broken(lambda model: None)
+
+    def test_a_swapped_weight_is_refused(self, broken) -> None:  # type: ignore[no-untyped-def]
+        def swap(model: onnx.ModelProto) -> None:
+            weights = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+            array = onnx.numpy_helper.to_array(weights).copy()
+            array[[0, 1]] = array[[1, 0]]
+            weights.CopyFrom(onnx.numpy_helper.from_array(array * 3, weights.name))
+
+        with pytest.raises(VerificationError, match="images differs from PyTorch's by up to"):
+            broken(swap)
+
+    def test_a_missing_key_is_refused(self, broken) -> None:  # type: ignore[no-untyped-def]
+        with pytest.raises(VerificationError, match=r"lacks \['digitforge.exported'\]"):
+            broken(lambda model: model.metadata_props.pop())
+
+    def test_a_fixed_batch_is_refused(self, broken) -> None:  # type: ignore[no-untyped-def]
+        def fix(model: onnx.ModelProto) -> None:
+            for value in (*model.graph.input, *model.graph.output):
+                value.type.tensor_type.shape.dim[0].dim_value = 3
+
+        with pytest.raises(VerificationError, match=r"expected .*batch.*found"):
+            broken(fix)
+
+    def test_an_invalid_graph_is_refused(self, broken) -> None:  # type: ignore[no-untyped-def]
+        with pytest.raises(VerificationError, match="is not valid ONNX"):
+            broken(lambda model: model.graph.node.pop(0))
