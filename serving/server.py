@@ -48,6 +48,9 @@ async def serve(settings: Settings, say: Callable[[str], None]) -> None:
     }
     data_plane = DataPlane(versions, settings)
     server, checks, address = await _listen(settings, data_plane)
+    stop = asyncio.Event()
+    for wish in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(wish, stop.set)
 
     for number, served in versions.items():
         kind = "class-conditional" if served.metadata.classes else "without classes"
@@ -56,10 +59,6 @@ async def serve(settings: Settings, say: Callable[[str], None]) -> None:
             f"{kind}, on {served.provider}"
         )
     say(f"digitforge {package_version('digitforge')} serves on {address} after {time.monotonic() - start:.2f} s")
-
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await stop.wait()
 
     # First nobody new is sent here, then the port closes and calls in flight end, and only then the models go.

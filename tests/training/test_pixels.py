@@ -16,6 +16,6 @@ def test_what_is_out_of_range_is_clamped() -> None:
 
 def test_real_pixels_lie_where_the_presets_say() -> None:
     extremes = torch.tensor([0, 255], dtype=torch.uint8).repeat(392).reshape(1, 28, 28)
-    assert normalise(extremes, 0.5, 0.5).aminmax() == (-1.0, 1.0)
+    assert normalise(extremes, 0.5, 0.5).unique().tolist() == [-1.0, 1.0]
     low, high = normalise(extremes, 0.1, 0.5).aminmax()
     assert (float(low), float(high)) == pytest.approx((-0.2, 1.8))
