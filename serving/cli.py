@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +16,7 @@ from serving.images import contact_sheet, encode_png
 
 OK, FAILED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
 EXIT_CODES = "exit codes: 0 done, 1 refused or failed, 2 wrong options, 3 server not reachable, 130 interrupted"
+UINT32, UINT64 = 2**32 - 1, 2**64 - 1
 SHEET_LIMIT = 10_000
 SCALE = 2
 
@@ -141,17 +142,19 @@ def build_parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--address", default="localhost:50051", help="the server's (default: localhost:50051)")
     shared.add_argument(
-        "--model-version", type=int, default=0, metavar="N", help="model version (default: 0, the newest)"
+        "--model-version", type=whole(0, UINT32), default=0, metavar="N", help="model version (default: 0, the newest)"
     )
     parser = argparse.ArgumentParser(prog="digitforge", description="Digits from a server.", epilog=EXIT_CODES)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     one = commands.add_parser("generate", parents=[shared], help="generate digits", epilog=EXIT_CODES)
     one.set_defaults(run=generate)
-    one.add_argument("-n", type=positive, default=64, help="how many (default: 64)")
-    one.add_argument("--seed", type=natural, help="the stream of images (default: the server draws one)")
-    one.add_argument("--offset", type=natural, default=0, help="index of the first image in the stream (default: 0)")
-    one.add_argument("--digit", type=natural, help="0 to 9 (default: all in turn)")
+    one.add_argument("-n", type=whole(1, UINT32), default=64, help="how many (default: 64)")
+    one.add_argument("--seed", type=whole(0, UINT64), help="the stream of images (default: the server draws one)")
+    one.add_argument(
+        "--offset", type=whole(0, UINT64), default=0, help="index of the first image in the stream (default: 0)"
+    )
+    one.add_argument("--digit", type=whole(0, 9), help="0 to 9 (default: all in turn)")
     one.add_argument("-o", "--output", type=Path, metavar="FILE", help=".png: a contact sheet; .npz: an array")
     one.add_argument("--out-dir", type=Path, metavar="DIR", help="a 28x28 PNG each")
 
@@ -162,20 +165,16 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def natural(text: str) -> int:
-    """A whole number from 0 to 2^64 - 1."""
-    with suppress(ValueError):
-        if 0 <= (value := int(text)) < 2**64:
-            return value
-    raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to 2^64 - 1")
+def whole(first: int, last: int) -> Callable[[str], int]:
+    """The type of an option that is a whole number from `first` to `last`, such as the message's field can hold."""
 
+    def parse(text: str) -> int:
+        with suppress(ValueError):
+            if first <= (value := int(text)) <= last:
+                return value
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {first} to {last}")
 
-def positive(text: str) -> int:
-    """A whole number from 1 to 2^32 - 1."""
-    with suppress(ValueError):
-        if 0 < (value := int(text)) < 2**32:
-            return value
-    raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 2^32 - 1")
+    return parse
 
 
 if __name__ == "__main__":

@@ -65,10 +65,12 @@ class DigitsServicer(digits_pb2_grpc.DigitsServicer):
                 return pb.ScoreResponse(error=error.status())
 
         async def read() -> None:
-            async for request in requests:
-                # A full queue stops the reading, and so, by gRPC's flow control, the writer.
-                await answers.put(asyncio.create_task(answer(request)))
-            await answers.put(None)
+            try:
+                async for request in requests:
+                    # A full queue stops the reading, and so, by gRPC's flow control, the writer.
+                    await answers.put(asyncio.create_task(answer(request)))
+            finally:  # also where the next message is none, which `await reader` then tells
+                await answers.put(None)
 
         reader = asyncio.create_task(read())
         try:

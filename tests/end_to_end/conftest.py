@@ -1,0 +1,176 @@
+"""Real server processes, and clients of them that have nothing of ours but the contract."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from protos.digits.v1 import digits_pb2_grpc
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 60  # after which a test fails instead of hanging
+ADDRESS = re.compile(r"serves on (\S+) ")
+
+
+@dataclass
+class Server:
+    """A running server process, and what it said of itself at its start."""
+
+    process: subprocess.Popen[str]
+    address: str
+    stderr: Path
+    greeting: list[str]
+
+    def stop(self) -> int:
+        """Ask it to stop, and return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE_S)
+
+
+def environment() -> dict[str, str]:
+    """This process's, without settings of a server."""
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith("DIGITFORGE_")}
+
+
+def start(repository: Path, stderr: Path, *flags: str) -> Server:
+    """A server on a port of its own choice, once it says that it serves."""
+    command = [sys.executable, "-m", "serving", "--port", "0", "--device", "cpu"]
+    command += ["--model-repository", str(repository), *flags]
+    with stderr.open("w") as errors:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+    assert process.stdout
+    greeting = []
+    for line in process.stdout:
+        greeting.append(line.strip())
+        if found := ADDRESS.search(line):
+            return Server(process, found[1], stderr, greeting)
+    raise AssertionError(f"the server ended with {process.wait()}: {stderr.read_text()}")
+
+
+def end(server: Server) -> None:
+    if server.process.poll() is None:
+        server.process.kill()
+        server.process.wait()
+    assert server.process.stdout
+    server.process.stdout.close()
+
+
+@pytest.fixture
+def start_server(model_repository: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts servers of the test's own: `start_server(*flags, repository=...)`."""
+    servers: list[Server] = []
+
+    def start_one(*flags: str, repository: Path = model_repository) -> Server:
+        servers.append(start(repository, tmp_path / f"stderr-{len(servers)}", *flags))
+        return servers[-1]
+
+    yield start_one
+    for server in servers:
+        end(server)
+
+
+@pytest.fixture(scope="session")
+def address(model_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of a server of two versions of a class-conditional model, for all tests together."""
+    server = start(model_repository, tmp_path_factory.mktemp("server") / "stderr", "--versions", "1", "--versions", "2")
+    yield server.address
+    end(server)
+
+
+@pytest.fixture(scope="session")
+def classless_address(classless_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of a server of a model without classes."""
+    server = start(classless_repository, tmp_path_factory.mktemp("classless-server") / "stderr")
+    yield server.address
+    end(server)
+
+
+@pytest.fixture
+def channel(address: str) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(address) as channel:
+        yield channel
+
+
+@pytest.fixture
+def stub(channel: grpc.Channel) -> Any:
+    """A client of the shared server."""
+    return digits_pb2_grpc.DigitsStub(channel)
+
+
+@pytest.fixture
+def classless_stub(classless_address: str) -> Iterator[Any]:
+    with grpc.insecure_channel(classless_address) as channel:
+        yield digits_pb2_grpc.DigitsStub(channel)
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[[str], Any]]:
+    """A client of the server at an address, with a connection of its own."""
+    channels: list[grpc.Channel] = []
+
+    def connect_to(address: str) -> Any:
+        # Without a pool of its own, a channel shares its connection with others to the same address.
+        channels.append(grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]))
+        return digits_pb2_grpc.DigitsStub(channels[-1])
+
+    yield connect_to
+    for channel in channels:
+        channel.close()
+
+
+def details_in(status: status_pb2.Status) -> list[Message]:
+    """The `google.rpc` details of a status."""
+    found: list[Message] = []
+    for detail in status.details:
+        message = getattr(error_details_pb2, detail.TypeName().rpartition(".")[2])()
+        assert detail.Unpack(message)
+        found.append(message)
+    return found
+
+
+@pytest.fixture
+def refusal() -> Callable[..., tuple[grpc.StatusCode, str, list[Message]]]:
+    """Makes a call that must be refused: its status, its message, and its details as clients find them."""
+
+    def refusal_of(call: Callable[[], Any]) -> tuple[grpc.StatusCode, str, list[Message]]:
+        with pytest.raises(grpc.RpcError) as raised:
+            call()
+        error: Any = raised.value
+        packed = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
+        if packed is None:
+            return error.code(), error.details(), []
+        status = status_pb2.Status.FromString(packed)
+        assert (status.code, status.message) == (error.code().value[0], error.details())
+        return error.code(), error.details(), details_in(status)
+
+    return refusal_of
+
+
+@pytest.fixture
+def details_of() -> Callable[[status_pb2.Status], list[Message]]:
+    return details_in
+
+
+@pytest.fixture
+def run_module() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs one of our modules as a command to its end: `run_module("serving.cli", "score", ...)`."""
+
+    def run(module: str, *arguments: Any, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", module, *map(str, arguments)],
+            cwd=ROOT, env=environment() | variables, capture_output=True, text=True, timeout=PATIENCE_S,
+        )  # fmt: skip
+
+    return run

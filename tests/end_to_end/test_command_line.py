@@ -1,0 +1,186 @@
+"""`digitforge generate` and `digitforge score` against a real server."""
+
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from protos.digits.v1 import digits_pb2 as pb
+
+Command = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def digitforge(run_module: Callable[..., CompletedProcess[str]], address: str) -> Command:
+    """Runs a command of the client against the shared server."""
+
+    def run(command: str, *options: Any) -> CompletedProcess[str]:
+        return run_module("serving.cli", command, "--address", address, *options)
+
+    return run
+
+
+def assert_fails(result: CompletedProcess[str], code: int, *words: str) -> None:
+    """With a line for a person, and no traceback."""
+    assert result.returncode == code
+    assert "Traceback" not in result.stderr
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("digitforge")
+    for word in words:
+        assert word in last
+
+
+def pixels(response: pb.GenerateResponse) -> np.ndarray:
+    return np.frombuffer(b"".join(response.images), np.uint8).reshape(-1, 28, 28)
+
+
+def test_sheet_shows_the_images_ten_in_a_row(digitforge: Command, stub: Any, tmp_path: Path) -> None:
+    result = digitforge("generate", "-n", 25, "--seed", 7, "-o", tmp_path / "sheet.png")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == f"{tmp_path / 'sheet.png'}: 25 images, seed 7, offset 0, version 2\n"
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
+    assert sheet.shape == (3 * 58 + 2, 10 * 58 + 2)
+    for index, image in enumerate(pixels(stub.Generate(pb.GenerateRequest(seed=7, n=25)))):
+        top, left = 2 + 58 * (index // 10), 2 + 58 * (index % 10)
+        assert np.array_equal(sheet[top : top + 56 : 2, left : left + 56 : 2], image)
+
+
+def test_array_holds_the_images_and_what_they_are(digitforge: Command, stub: Any, tmp_path: Path) -> None:
+    options = ("-n", 1100, "--seed", 2**64 - 1, "--offset", 2**64 - 1100, "--model-version", 1)
+    assert digitforge("generate", *options, "-o", tmp_path / "digits.npz").returncode == 0
+    expected = stub.Generate(pb.GenerateRequest(seed=2**64 - 1, n=1100, offset=2**64 - 1100, version=1))
+    with np.load(tmp_path / "digits.npz") as found:
+        assert np.array_equal(found["images"], pixels(expected))
+        assert found["digits"].tolist() == list(expected.digits)
+        assert (int(found["seed"]), int(found["offset"]), int(found["version"])) == (2**64 - 1, 2**64 - 1100, 1)
+
+
+def test_folder_holds_a_file_each_named_by_index_and_class(digitforge: Command, stub: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "digits"
+    result = digitforge("generate", "-n", 12, "--seed", 7, "--offset", 95, "--out-dir", folder)
+    assert result.returncode == 0
+    names = [f"{index:03d}-{index % 10}.png" for index in range(95, 107)]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    expected = pixels(stub.Generate(pb.GenerateRequest(seed=7, n=12, offset=95)))
+    for name, image in zip(names, expected, strict=True):
+        assert np.array_equal(np.asarray(Image.open(folder / name)), image)
+
+
+def test_images_without_classes_are_named_by_index(
+    run_module: Callable[..., CompletedProcess[str]], classless_address: str, tmp_path: Path
+) -> None:
+    options = ("--address", classless_address, "-n", 3)
+    assert run_module("serving.cli", "generate", *options, "--out-dir", tmp_path / "one").returncode == 0
+    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["0.png", "1.png", "2.png"]
+    assert run_module("serving.cli", "generate", *options, "-o", tmp_path / "two.npz").returncode == 0
+    with np.load(tmp_path / "two.npz") as found:
+        assert "digits" not in found
+
+
+def test_digit_is_asked_for_and_the_seed_that_was_drawn_is_named(digitforge: Command, tmp_path: Path) -> None:
+    result = digitforge("generate", "-n", 4, "--digit", 6, "-o", tmp_path / "six.npz")
+    with np.load(tmp_path / "six.npz") as found:
+        assert found["digits"].tolist() == [6] * 4
+        assert f"seed {found['seed']}," in result.stdout
+
+
+@pytest.fixture
+def files(stub: Any, tmp_path: Path) -> list[Path]:
+    """Two images as files of two kinds, a file that is no image between them."""
+    first, second = stub.Generate(pb.GenerateRequest(seed=1, n=2)).images
+    paths = [tmp_path / name for name in ("a.png", "broken.png", "b.raw")]
+    Image.frombytes("L", (28, 28), first).save(paths[0])
+    paths[1].write_bytes(b"no image")
+    paths[2].write_bytes(second)
+    return paths
+
+
+def test_each_file_is_scored_on_a_line_of_its_own(digitforge: Command, stub: Any, files: list[Path]) -> None:
+    result = digitforge("score", files[0], files[2])
+    assert (result.returncode, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    for path, line in zip((files[0], files[2]), lines, strict=True):
+        score = stub.Score(pb.ScoreRequest(image=path.read_bytes()))
+        probability, verdict, name = line.split()
+        assert float(probability) == pytest.approx(score.real_probability, abs=1e-4)
+        assert verdict == ("real" if score.real else "generated")
+        assert name == str(path)
+
+
+def test_scores_are_json_lines_where_they_are_asked_for(digitforge: Command, stub: Any, files: list[Path]) -> None:
+    result = digitforge("score", "--json", "--model-version", 1, files[0])
+    score = stub.Score(pb.ScoreRequest(image=files[0].read_bytes(), version=1))
+    assert json.loads(result.stdout) == {
+        "file": str(files[0]),
+        "real_probability": pytest.approx(score.real_probability, abs=1e-6),
+        "real": score.real,
+        "version": 1,
+    }
+
+
+def test_file_that_is_no_image_or_not_there_fails_alone(digitforge: Command, files: list[Path]) -> None:
+    missing = files[0].with_name("missing.png")
+    result = digitforge("score", files[0], missing, *files[1:])
+    assert result.returncode == 1
+    assert [line.split()[-1] for line in result.stdout.splitlines()] == [str(files[0]), str(files[2])]
+    errors = sorted(result.stderr.splitlines())
+    assert len(errors) == 2
+    assert errors[0].startswith(f"digitforge: {files[1]}: image: ")
+    assert errors[1] == f"digitforge: {missing}: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--model-version", 9], ["NOT_FOUND", "version: 9", "[1, 2]"]),
+        (["-n", 10_000_001], ["INVALID_ARGUMENT", "10000001", "10000000"]),
+        (["-n", 2, "--offset", 2**64 - 1], ["INVALID_ARGUMENT", "offset"]),
+    ],
+)
+def test_refusal_of_the_server_is_told_in_a_line(
+    digitforge: Command, tmp_path: Path, options: list[Any], words: list[str]
+) -> None:
+    result = digitforge("generate", *options, "-o", tmp_path / "digits.npz")
+    assert_fails(result, 1, *words)
+    assert not (tmp_path / "digits.npz").exists()
+
+
+def test_folder_that_is_not_there_is_told_in_a_line(digitforge: Command, tmp_path: Path) -> None:
+    assert_fails(digitforge("generate", "-n", 1, "-o", tmp_path / "nowhere" / "digits.npz"), 1, "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], ["-o FILE", "--out-dir"]),
+        (["-o", "a.png", "--out-dir", "b"], ["either"]),
+        (["-o", "a.jpg"], ["a.jpg", ".png", ".npz"]),
+        (["-o", "a.png", "-n", 10_001], ["10001", "10000"]),
+        (["-o", "a.png", "-n", 0], ["-n", "'0'", "1"]),
+        (["-o", "a.png", "-n", 2**32], ["-n", str(2**32), str(2**32 - 1)]),
+        (["-o", "a.png", "--seed", -1], ["--seed", "'-1'", "0"]),
+        (["-o", "a.png", "--seed", 2**64], ["--seed", str(2**64), str(2**64 - 1)]),
+        (["-o", "a.png", "--offset", "x"], ["--offset", "'x'"]),
+        (["-o", "a.png", "--digit", 10], ["--digit", "'10'", "9"]),
+        (["-o", "a.png", "--model-version", -1], ["--model-version", "'-1'", "0"]),
+        (["-o", "a.png", "--model-version", 2**32], ["--model-version", str(2**32), str(2**32 - 1)]),
+    ],
+)
+def test_wrong_options_are_told_in_a_line(digitforge: Command, options: list[Any], words: list[str]) -> None:
+    assert_fails(digitforge("generate", *options), 2, *words)
+
+
+@pytest.mark.parametrize("command", [("generate", "-o", "a.npz"), ("score", __file__)])
+def test_server_that_does_not_answer_is_told_with_its_address(
+    run_module: Callable[..., CompletedProcess[str]], command: tuple[str, ...], tmp_path: Path
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # taken, and never listened on
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+        assert_fails(run_module("serving.cli", *command, "--address", address), 3, address, "digitforge-serve")

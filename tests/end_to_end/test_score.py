@@ -1,0 +1,115 @@
+"""Score and ScoreStream: one image or many, as bytes or as files."""
+
+import io
+import queue
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from google.rpc import code_pb2, status_pb2
+from PIL import Image
+
+from protos.digits.v1 import digits_pb2 as pb
+from protos.digits.v1 import digits_pb2_grpc
+
+CLOSE = 1e-6  # a probability may differ in its last bits with the batch that it is in
+
+
+@pytest.fixture(scope="session")
+def raw_images(address: str) -> list[bytes]:
+    with grpc.insecure_channel(address) as channel:
+        return list(digits_pb2_grpc.DigitsStub(channel).Generate(pb.GenerateRequest(seed=1, n=300)).images)
+
+
+def file_of(raw: bytes, image_format: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.frombytes("L", (28, 28), raw).save(buffer, image_format)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "BMP", "GIF"])
+def test_file_scores_like_the_raw_pixels_in_it(stub: Any, raw_images: list[bytes], image_format: str) -> None:
+    scores = []
+    for raw in raw_images[:3]:
+        by_bytes = stub.Score(pb.ScoreRequest(image=raw))
+        assert by_bytes == stub.Score(pb.ScoreRequest(image=raw, format=pb.IMAGE_FORMAT_RAW))
+        assert by_bytes == stub.Score(pb.ScoreRequest(image=file_of(raw, image_format)))
+        assert by_bytes == stub.Score(pb.ScoreRequest(image=file_of(raw, image_format), format=pb.IMAGE_FORMAT_PNG))
+        scores.append(by_bytes.real_probability)
+    assert len(set(scores)) == 3
+
+
+def test_answer_names_the_version_and_the_verdict_at_its_threshold(stub: Any, raw_images: list[bytes]) -> None:
+    answers = [stub.Score(pb.ScoreRequest(image=raw_images[0], version=version)) for version in (1, 2, 0)]
+    assert [answer.version for answer in answers] == [1, 2, 2]
+    assert answers[0].real_probability != answers[1].real_probability
+    for answer in answers:
+        assert 0 <= answer.real_probability <= 1
+        assert answer.real == (answer.real_probability >= 0.5)
+        assert not answer.HasField("error")
+
+
+def test_stream_answers_each_image_in_order(stub: Any, raw_images: list[bytes]) -> None:
+    expected = [stub.Score(pb.ScoreRequest(image=raw)).real_probability for raw in raw_images]
+    answers = list(stub.ScoreStream(pb.ScoreRequest(image=raw) for raw in raw_images))
+    assert [answer.real_probability for answer in answers] == pytest.approx(expected, abs=CLOSE)
+
+
+def test_stream_may_mix_formats_and_versions(stub: Any, raw_images: list[bytes]) -> None:
+    requests = [
+        pb.ScoreRequest(image=raw_images[0], version=1),
+        pb.ScoreRequest(image=file_of(raw_images[1], "PNG"), version=2),
+        pb.ScoreRequest(image=file_of(raw_images[2], "BMP"), version=1),
+    ]
+    answers = list(stub.ScoreStream(iter(requests)))
+    assert [answer.version for answer in answers] == [1, 2, 1]
+    expected = [stub.Score(request).real_probability for request in requests]
+    assert [answer.real_probability for answer in answers] == pytest.approx(expected, abs=CLOSE)
+
+
+def test_stream_answers_a_refused_image_in_its_place_and_goes_on(
+    stub: Any, raw_images: list[bytes], details_of: Callable[[status_pb2.Status], list[Message]]
+) -> None:
+    requests = [pb.ScoreRequest(image=raw) for raw in raw_images[:10]]
+    requests[3] = pb.ScoreRequest(image=b"no image")
+    requests[5] = pb.ScoreRequest(image=raw_images[5], version=9)
+    requests[9] = pb.ScoreRequest(image=raw_images[9], format=77)  # type: ignore[arg-type]
+    answers = list(stub.ScoreStream(iter(requests)))
+    assert [index for index, answer in enumerate(answers) if answer.HasField("error")] == [3, 5, 9]
+    for index in (0, 1, 2, 4, 6, 7, 8):
+        expected = stub.Score(requests[index]).real_probability
+        assert answers[index].real_probability == pytest.approx(expected, abs=CLOSE)
+    assert [answers[index].error.code for index in (3, 5, 9)] == [
+        code_pb2.INVALID_ARGUMENT, code_pb2.NOT_FOUND, code_pb2.INVALID_ARGUMENT,
+    ]  # fmt: skip
+    assert "image: a raw image has 28x28 = 784 bytes, this has 8" in answers[3].error.message
+    (bad_request,) = details_of(answers[3].error)
+    assert bad_request.field_violations[0].field == "image"  # type: ignore[attr-defined]
+
+
+def test_stream_answers_before_it_is_asked_again(stub: Any, raw_images: list[bytes]) -> None:
+    requests: queue.Queue[pb.ScoreRequest | None] = queue.Queue()
+    answers = stub.ScoreStream(iter(requests.get, None), timeout=60)
+    for raw in raw_images[:5]:
+        requests.put(pb.ScoreRequest(image=raw))
+        assert not next(answers).HasField("error")
+    requests.put(None)
+    assert list(answers) == []
+
+
+def test_stream_without_images_has_no_answers(stub: Any) -> None:
+    assert list(stub.ScoreStream(iter(()))) == []
+
+
+def test_stream_with_a_message_that_is_none_ends_in_an_error(channel: grpc.Channel, raw_images: list[bytes]) -> None:
+    call: Any = channel.stream_stream("/digits.v1.Digits/ScoreStream")  # bytes in, bytes out
+
+    def requests() -> Iterator[bytes]:
+        yield pb.ScoreRequest(image=raw_images[0]).SerializeToString()
+        yield b"\xff\xff\xff\xff"
+
+    with pytest.raises(grpc.RpcError) as error:
+        list(call(requests(), timeout=20))
+    assert error.value.code() != grpc.StatusCode.DEADLINE_EXCEEDED  # type: ignore[attr-defined]
