@@ -11,7 +11,8 @@ from training.gan import Gan
 from training.interrupts import StopRequest
 from training.loop import SHEET_IMAGES
 from training.measure import FixedLatents, measure_detector, measure_generator
-from training.run_folder import RunFolder
+from training.plots import draw_plots
+from training.run_folder import METRICS, PLOTS, RunFolder
 
 
 def finish(run: Checkpoint, gan: Gan, data: DataSet, path: Path, stop: StopRequest, say: Callable[[str], None]) -> None:
@@ -37,5 +38,6 @@ def finish(run: Checkpoint, gan: Gan, data: DataSet, path: Path, stop: StopReque
         folder.save_sheet("final", FixedLatents(run.config, SHEET_IMAGES, gan.device).images(gan))
         folder.save_weights("generator", run.generator)
         folder.save_weights("discriminator", run.discriminator)
+    draw_plots(path / METRICS, path / PLOTS)
     save_checkpoint(run, path)
     say("  ".join(f"{name} {value:.4g}" for name, value in run.quality.items()))

@@ -7,6 +7,7 @@ discriminator.pth
 metrics.jsonl        losses and quality, a JSON object a line
 events.out.tfevents* the same for TensorBoard
 sheets/              real.png, and a sheet of fakes from the same latents at every milestone
+plots/               losses, balance and quality, at the end
 """
 
 import json
@@ -27,6 +28,8 @@ from training.config import TrainingConfig
 from torchvision.utils import save_image  # isort: skip
 
 LATEST = "latest"
+METRICS = "metrics.jsonl"
+PLOTS = "plots"
 SHEET_COLUMNS = 10
 
 
@@ -56,7 +59,7 @@ class RunFolder:
         self.sheets = path / "sheets"
         self.sheets.mkdir(parents=True, exist_ok=True)
         (path / "config.json").write_text(json.dumps(config.model_dump(), indent=2) + "\n")
-        self._metrics_path = path / "metrics.jsonl"
+        self._metrics_path = path / METRICS
         self._drop_metrics_beyond(images_seen)
         self._metrics = self._metrics_path.open("a", buffering=1)
         self._events = SummaryWriter(str(path), purge_step=images_seen or None)

@@ -12,7 +12,18 @@ import pytest
 from training.__main__ import main
 from training.checkpoint import load_checkpoint
 
-TINY = ["--dataset", "sklearn-digits", "--images", "1000", "--milestone-images", "500", "--detector-images", "256"]
+TINY = [
+    "--dataset",
+    "sklearn-digits",
+    "--images",
+    "1000",
+    "--milestone-images",
+    "500",
+    "--detector-images",
+    "256",
+    "--log-steps",
+    "2",
+]
 
 
 def test_a_run_leaves_everything_in_a_numbered_folder(
@@ -31,8 +42,9 @@ def test_a_run_leaves_everything_in_a_numbered_folder(
     assert latest.resolve().name.startswith("0002")
     assert json.loads((latest / "config.json").read_text())["seed"] == 1
     names = {path.name.split(".")[0] for path in latest.iterdir()}
-    assert names == {"config", "checkpoint", "generator", "discriminator", "metrics", "events", "sheets"}
+    assert names == {"config", "checkpoint", "generator", "discriminator", "metrics", "events", "sheets", "plots"}
     assert {path.name for path in (latest / "sheets").iterdir()} >= {"real.png", "0001.png", "0002.png", "final.png"}
+    assert {path.name for path in (latest / "plots").iterdir()} == {"losses.png", "balance.png", "quality.png"}
     run = load_checkpoint(latest)
     assert run.dataset == "sklearn-digits"
     assert run.quality is not None
