@@ -37,7 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     except grpc.RpcError as error:
         if error.code() == grpc.StatusCode.UNAVAILABLE:
             print(
-                f"digitforge: no server answers at {options.address}; start one with digitforge-serve", file=sys.stderr
+                f"digitforge: no server at {options.address}, or it is going away ({error.details()}); "
+                "start one with digitforge-serve",
+                file=sys.stderr,
             )
             return UNREACHABLE
         print(f"digitforge: {error.code().name}: {error.details()}", file=sys.stderr)

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.errors import InvalidArgumentError, NotFoundError
+from serving.errors import InvalidArgumentError, NotFoundError, ResourceExhaustedError
 from serving.served_version import ServedVersion
 from serving.settings import Settings
 
 STREAM_LENGTH = 2**64  # images of a seed
-CLASSES = 10
 LOOK_AHEAD = 2  # chunks of a stream in the making: one to send, one to follow
 
 
@@ -88,10 +87,11 @@ class DataPlane:
             raise InvalidArgumentError("n", f"{n} images are asked for, the limit is {limit}{hint}")
         if offset + n > STREAM_LENGTH:
             raise InvalidArgumentError("offset", f"{offset} + {n} images go beyond the stream's end at 2^64")
-        if digit is not None and not served.metadata.classes:
+        classes = served.metadata.classes
+        if digit is not None and not classes:
             raise InvalidArgumentError("digit", f"{digit} is asked for, but version {served.number} has no classes")
-        if digit is not None and digit >= CLASSES:
-            raise InvalidArgumentError("digit", f"{digit} is asked for, digits go from 0 to {CLASSES - 1}")
+        if digit is not None and digit >= classes:
+            raise InvalidArgumentError("digit", f"{digit} is asked for, digits go from 0 to {classes - 1}")
         return GenerateOrder(served, secrets.randbits(64) if seed is None else seed, n, offset, digit)
 
     async def generate(self, order: GenerateOrder, deadline: float | None = None) -> Digits:
@@ -99,15 +99,28 @@ class DataPlane:
         return await self._generate(order, 0, order.n, deadline)
 
     async def generate_chunks(self, order: GenerateOrder, deadline: float | None = None) -> AsyncIterator[Digits]:
-        """The images of an order in chunks. The next chunk is made while the reader takes one, and none beyond it."""
+        """The images of an order in chunks. The next chunk is made while the reader takes one, and none beyond it.
+
+        A full queue refuses a stream at its first chunk only: later ones wait for room, as nothing that was sent may
+        be lost.
+        """
         chunk = self.settings.stream_chunk_images
+
+        async def make(start: int) -> Digits:
+            while True:
+                try:
+                    return await self._generate(order, start, min(chunk, order.n - start), deadline)
+                except ResourceExhaustedError as error:
+                    if start == 0:
+                        raise
+                    await asyncio.sleep(error.retry_after_s)
+
         starts = iter(range(0, order.n, chunk))
         ahead: list[asyncio.Task[Digits]] = []
         try:
             while True:
                 while len(ahead) < LOOK_AHEAD and (start := next(starts, None)) is not None:
-                    count = min(chunk, order.n - start)
-                    ahead.append(asyncio.create_task(self._generate(order, start, count, deadline)))
+                    ahead.append(asyncio.create_task(make(start)))
                 if not ahead:
                     return
                 yield await ahead.pop(0)
@@ -132,10 +145,11 @@ class DataPlane:
 
     async def _generate(self, order: GenerateOrder, start: int, count: int, deadline: float | None) -> Digits:
         offset = order.offset + start
+        classes = order.version.metadata.classes
         digits = None
-        if order.version.metadata.classes and order.digit is not None:
+        if classes and order.digit is not None:
             digits = np.full(count, order.digit, np.int64)
-        elif order.version.metadata.classes:
-            digits = (offset % CLASSES + np.arange(count)) % CLASSES  # image i has class i mod 10
+        elif classes:
+            digits = (offset % classes + np.arange(count)) % classes  # image i has class i mod 10
         images = await order.version.generate(order.seed, offset, digits, count, deadline)
         return Digits(images, digits, offset)

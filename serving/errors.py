@@ -46,7 +46,7 @@ class NotFoundError(RefusedError):
 
 
 class ResourceExhaustedError(RefusedError):
-    """More than the server takes now; it may be tried again."""
+    """More than the server takes now; it may be tried again after `retry_after_s`."""
 
     code = code_pb2.RESOURCE_EXHAUSTED
 
@@ -54,6 +54,7 @@ class ResourceExhaustedError(RefusedError):
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMilliseconds(round(retry_after_s * 1000))
         super().__init__(message, retry)
+        self.retry_after_s = retry_after_s
 
 
 class DeadlineExceededError(RefusedError):

@@ -13,11 +13,8 @@ from serving.errors import InvalidArgumentError
 SIDE = 28
 RAW_BYTES = SIDE * SIDE
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
-SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"BM", b"GIF8")
+SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
 FIELD = "image"
-
-# 784 raw bytes could begin like a file by chance, but no file of these formats is a raw image with such a corner.
-assert all(len(signature) < RAW_BYTES for signature in SIGNATURES)
 
 
 def decode_raw(data: bytes) -> NDArray[np.uint8]:
@@ -64,8 +61,10 @@ def decode_file(data: bytes) -> NDArray[np.uint8]:
 
 
 def looks_like_file(data: bytes) -> bool:
-    """Whether the first bytes are those of an image file."""
-    return data.startswith(SIGNATURES)
+    """Whether the first bytes are those of an image file, rather than of 784 raw pixels."""
+    if data.startswith(b"BM"):  # two dark grey pixels would do as well: a BMP file also tells its size
+        return len(data) != RAW_BYTES or int.from_bytes(data[2:6], "little") == len(data)
+    return data.startswith(SIGNATURES) or (data.startswith(b"RIFF") and data[8:12] == b"WEBP")
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:

@@ -48,9 +48,9 @@ async def serve(settings: Settings, say: Callable[[str], None]) -> None:
     }
     data_plane = DataPlane(versions, settings)
     server, checks, address = await _listen(settings, data_plane)
-    stop = asyncio.Event()
+    wishes: asyncio.Queue[None] = asyncio.Queue()  # to stop; the second one is to stop at once
     for wish in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(wish, stop.set)
+        asyncio.get_running_loop().add_signal_handler(wish, wishes.put_nowait, None)
 
     for number, served in versions.items():
         kind = "class-conditional" if served.metadata.classes else "without classes"
@@ -59,13 +59,23 @@ async def serve(settings: Settings, say: Callable[[str], None]) -> None:
             f"{kind}, on {served.provider}"
         )
     say(f"digitforge {package_version('digitforge')} serves on {address} after {time.monotonic() - start:.2f} s")
-    await stop.wait()
+    await wishes.get()
 
     # First nobody new is sent here, then the port closes and calls in flight end, and only then the models go.
-    say(f"shutting down; calls in flight have {settings.grace_s:g} s")
+    say(f"shutting down; calls in flight have {settings.grace_s:g} s (again to stop at once)")
     await checks.enter_graceful_shutdown()
-    await server.stop(settings.grace_s)
+    await _stop(server, settings.grace_s, wishes)
     await data_plane.close()
+
+
+async def _stop(server: grpc.aio.Server, grace_s: float, wishes: asyncio.Queue[None]) -> None:
+    """Close the port and wait for calls in flight, up to `grace_s` or the next wish."""
+    graceful, hurry = asyncio.ensure_future(server.stop(grace_s)), asyncio.ensure_future(wishes.get())
+    await asyncio.wait((graceful, hurry), return_when=asyncio.FIRST_COMPLETED)
+    hurry.cancel()
+    if not graceful.done():
+        await server.stop(None)
+        await graceful
 
 
 async def _listen(settings: Settings, data_plane: DataPlane) -> tuple[grpc.aio.Server, health.aio.HealthServicer, str]:

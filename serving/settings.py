@@ -6,11 +6,12 @@ Every field is a flag (`--max-batch-rows`), a variable (`DIGITFORGE_MAX_BATCH_RO
 
 import os
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -30,7 +31,12 @@ class _ConfigFile(TomlConfigSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         path = self.current_state.get("config")
-        return self._read_file(Path(path)) if path else {}
+        if not path:
+            return {}
+        try:
+            return self._read_file(Path(path))
+        except ValueError as error:  # TOML that does not parse
+            raise SettingsError(f"{path}: {error}") from error
 
 
 class Settings(BaseSettings):
@@ -58,7 +64,9 @@ class Settings(BaseSettings):
     model_repository: Path | None = Field(
         None, description="folder of the models; absent: artifacts/models where it holds a version, else models"
     )
-    versions: list[int] = Field([], description="model versions to serve; none given: the highest complete one")
+    versions: Annotated[list[int], NoDecode] = Field(
+        [], description="model versions to serve, such as 3,4; none given: the highest complete one"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a CUDA GPU where one works, else the CPU")
     threads: int = Field(1, ge=1, le=1024, description="threads of one model's inference on the CPU")
 
@@ -72,7 +80,24 @@ class Settings(BaseSettings):
     max_request_bytes: int = Field(4 * 2**20, ge=1024, lt=2**31, description="size of one request message")
 
     # The end
-    grace_s: float = Field(10, ge=0, description="seconds that calls in flight are given at shutdown")
+    grace_s: float = Field(10, ge=0, le=3600, description="seconds that calls in flight are given at shutdown")
+
+    @field_validator("versions", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        """`3,4` from a flag or a variable."""
+        items = value if isinstance(value, list) else [value]
+        return [part for item in items for part in (item.split(",") if isinstance(item, str) else [item])]
+
+    @model_validator(mode="after")
+    def _has_room_for_one_call(self) -> Self:
+        for name in ("max_images", "stream_chunk_images"):
+            if getattr(self, name) > self.max_queue_rows:
+                raise ValueError(
+                    f"max_queue_rows = {self.max_queue_rows} is less than {name} = {getattr(self, name)}: "
+                    "no such call could ever be taken"
+                )
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -99,11 +124,13 @@ class Settings(BaseSettings):
             return cls(_cli_parse_args=arguments if arguments is not None else True)  # type: ignore[call-arg]
         except ValidationError as error:
             raise SettingsRefusedError("; ".join(map(_explain, error.errors()))) from error
-        except (SettingsError, OSError, ValueError) as error:  # ValueError: TOML that does not parse
+        except (SettingsError, OSError) as error:
             raise SettingsRefusedError(str(error)) from error
 
 
 def _explain(problem: Any) -> str:
     """One of pydantic's findings in a line."""
+    if not problem["loc"]:
+        return str(problem["msg"]).removeprefix("Value error, ")
     name = ".".join(map(str, problem["loc"]))
     return f"{name} = {problem['input']!r}: {problem['msg']}"

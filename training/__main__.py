@@ -93,7 +93,7 @@ def configure(overrides: dict[str, Any]) -> TrainingConfig:
 def explain(problem: Any) -> str:
     """One of pydantic's findings in a line."""
     if not problem["loc"]:
-        return str(problem["msg"])
+        return str(problem["msg"]).removeprefix("Value error, ")
     return f"--{flag(str(problem['loc'][0]))} {problem['input']}: {problem['msg']}"
 
 

@@ -124,6 +124,16 @@ def test_call_that_outlives_the_grace_is_cut_off(start_server: StartServer, conn
         list(stream)
 
 
+def test_second_ctrl_c_does_not_wait_for_calls_in_flight(start_server: StartServer, connect: Connect) -> None:
+    server = start_server("--grace-s", "3600")
+    stream = connect(server.address).GenerateStream(pb.GenerateRequest(n=MANY))
+    next(stream)
+    server.process.send_signal(signal.SIGINT)
+    assert "shutting down" in server.process.stdout.readline()
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(60) == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_idle_server_stops_cleanly(start_server: StartServer, number: signal.Signals) -> None:
     server = start_server()

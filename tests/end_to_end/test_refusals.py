@@ -1,8 +1,10 @@
 """What is refused, with which status, and what clients are told of it."""
 
+import queue
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -119,15 +121,40 @@ def test_message_beyond_the_limit_is_refused_and_the_connection_lives_on(stub: A
 def test_full_queue_is_told_with_figures_and_when_to_try_again(
     start_server: Callable[..., Any], connect: Callable[[str], Any], refusal: Refusal
 ) -> None:
-    stub = connect(start_server("--max-queue-rows", "100").address)
-    code, message, details = refusal(lambda: stub.Generate(pb.GenerateRequest(n=101)))
+    limits = ("--max-queue-rows", "100", "--max-images", "100", "--stream-chunk-images", "100")
+    stub = connect(start_server(*limits, "--max-delay-ms", "10000").address)
+    # Of three calls for 60, whichever comes first waits for its batch to fill, and the others find no room.
+    calls = [stub.Generate.future(pb.GenerateRequest(n=60)) for _ in range(3)]
+    refused: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    for call in calls:
+        call.add_done_callback(refused.put)
+    first, second = refused.get(timeout=60), refused.get(timeout=60)
+    (waiting,) = set(calls) - {first, second}
+    assert not waiting.done()
+    waiting.cancel()
+    code, message, details = refusal(first.result)
     assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert "101" in message
-    assert "limit of 100" in message
+    assert "60 rows are waiting and 60 more would pass the limit of 100" in message
     (retry,) = details
     assert retry.DESCRIPTOR.full_name == "google.rpc.RetryInfo"
     assert retry.retry_delay.ToMilliseconds() > 0  # type: ignore[attr-defined]
-    assert len(stub.Generate(pb.GenerateRequest(n=100)).images) == 100
+
+
+def test_stream_waits_for_room_once_it_has_begun(
+    start_server: Callable[..., Any], connect: Callable[[str], Any]
+) -> None:
+    limits = ("--max-queue-rows", "100", "--max-images", "100", "--stream-chunk-images", "100")
+    address = start_server(*limits).address
+    streams = [connect(address).GenerateStream(pb.GenerateRequest(seed=1, n=20_000)) for _ in range(4)]
+    whole = 0
+    for stream in streams:
+        first = None
+        with suppress(grpc.RpcError):  # a stream may be refused before its first image, and nowhere else
+            first = next(stream)
+        if first is not None:
+            assert sum((len(chunk.images) for chunk in stream), len(first.images)) == 20_000
+            whole += 1
+    assert whole
 
 
 def test_unknown_method_is_unimplemented(channel: grpc.Channel, refusal: Refusal) -> None:

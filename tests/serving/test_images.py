@@ -169,6 +169,8 @@ def test_damaged_file_is_an_image_or_refused_and_nothing_else(image_format: str,
 
 def test_raw_image_of_a_digit_does_not_look_like_a_file() -> None:
     assert not looks_like_file(bytes(784))
+    assert not looks_like_file(b"BM" + bytes(782))  # two dark grey pixels
+    assert not looks_like_file(b"RIFF" + bytes(780))
     assert not looks_like_file(b"")
 
 

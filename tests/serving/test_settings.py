@@ -129,3 +129,15 @@ def test_every_setting_is_explained_in_the_help(capsys: pytest.CaptureFixture[st
         assert f"--{name.replace('_', '-')}" in text
         assert field.description
         assert field.description in text
+
+
+def test_versions_of_a_variable_are_parted_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGITFORGE_VERSIONS", "3,4")
+    assert Settings.load([]).versions == [3, 4]
+
+
+@pytest.mark.parametrize("name", ["max-images", "stream-chunk-images"])
+def test_queue_without_room_for_one_call_is_refused(name: str) -> None:
+    field = name.replace("-", "_")
+    with pytest.raises(SettingsRefusedError, match=rf"max_queue_rows = 5000 is less than {field} = 6000"):
+        Settings.load(["--max-queue-rows", "5000", f"--{name}", "6000"])
