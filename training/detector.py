@@ -42,7 +42,7 @@ def train_detector(gan: Gan, images: Tensor, stop: StopRequest) -> Discriminator
             if stop:
                 return None
             for group in optimizer.param_groups:
-                group["lr"] = config.detector_lr * learning_rate_factor("cosine", seen / config.detector_images)
+                group["lr"] = config.detector_lr * learning_rate_factor(0.0, seen / config.detector_images)
             real = images[batches.at(seen)]
             latents = torch.randn(len(real), config.latent_size, device=gan.device, generator=rng)
             digits = torch.randint(max(config.classes, 1), (len(real),), device=gan.device, generator=rng)

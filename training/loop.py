@@ -82,7 +82,7 @@ def train(
             batch = batches.at(run.images_seen).to(device)
             latents = draw_latents(len(batch))
             fresh_latents = draw_latents(len(batch)) if config.fresh_latents else None
-            gan.set_learning_rates(learning_rate_factor(config.lr_decay, progress))
+            gan.set_learning_rates(learning_rate_factor(config.lr_end, progress))
             statistics = gan.step(images[batch], digits[batch], latents, fresh_latents)
             run.images_seen += len(batch)
             gan.update_ema(len(batch), run.images_seen)

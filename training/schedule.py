@@ -3,8 +3,9 @@
 import math
 
 
-def learning_rate_factor(course: str, progress: float) -> float:
-    """What the learning rate is multiplied with at a progress from 0 to 1: `none` stays at 1, `cosine` falls to 0."""
-    if course == "none":
-        return 1.0
-    return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+def learning_rate_factor(end: float, progress: float) -> float:
+    """What the learning rate is multiplied with at a progress from 0 to 1: from 1 to `end` along half a cosine.
+
+    (Loshchilov and Hutter 2017, "SGDR", without its restarts.)
+    """
+    return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
