@@ -17,7 +17,7 @@ TEST_ARGS   ?=
 # What `make export` exports.
 RUN ?= artifacts/runs/latest
 
-PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 PROTOS      := $(shell find protos -name '*.proto')
 STUBS       := $(PROTOS:.proto=_pb2.py) $(PROTOS:.proto=_pb2_grpc.py)
 
@@ -64,14 +64,15 @@ clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache $(STUBS) $(STUBS:.py=.pyi)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(BIN)/python:
+# pip comes last into an environment: where it is missing, making it was interrupted.
+$(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "digitforge needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "Making the environment in $(VENV)"
-	@$(PYTHON) -m venv $(VENV) \
-	  || { echo "python -m venv failed; Debian and Ubuntu have it in the package python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
+	  echo "python -m venv failed; Debian and Ubuntu have it in the package python3-venv" >&2; exit 1; }
 
-$(SERVE): pyproject.toml constraints.txt | $(BIN)/python
+$(SERVE): pyproject.toml constraints.txt | $(BIN)/pip
 	@echo "Installing what serving needs"
 	@$(PIP_INSTALL) --editable ".[protos]"
 	@touch $@
@@ -92,4 +93,4 @@ $(DEV): $(TRAIN)
 	@$(BIN)/python -m grpc_tools.protoc --proto_path=. \
 	  --proto_path="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
 	  --python_out=. --pyi_out=. --grpc_python_out=. $<
-	@touch $(STUBS)
+	@touch $*_pb2.py $*_pb2_grpc.py

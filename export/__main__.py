@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from export.graphs import build_graphs
+from export.graphs import NotFiniteError, build_graphs
 from export.metadata import metadata_of
 from export.onnx_model import EXAMPLE_BATCH, write_onnx
 from export.repository import DISCRIMINATOR, GENERATOR, RepositoryError, add_version
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
                 f"go on with: digitforge-train --resume --out {options.run}"
             )
         version = export(run, options.model_repository)
-    except (CheckpointError, RepositoryError, VerificationError, OSError) as error:
+    except (CheckpointError, NotFiniteError, RepositoryError, VerificationError, OSError) as error:
         print(f"digitforge-export: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:

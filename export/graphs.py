@@ -10,6 +10,10 @@ from training.networks import Discriminator, Generator, build_networks
 from training.pixels import normalise, to_uint8
 
 
+class NotFiniteError(Exception):
+    """A network has NaN or infinite weights; rounded to uint8, its pictures would look like black ones."""
+
+
 class GeneratorGraph(nn.Module):
     """Latents (and digits) to images.
 
@@ -55,7 +59,12 @@ def build_graphs(run: Checkpoint) -> tuple[GeneratorGraph, DiscriminatorGraph]:
     if run.generator is None or run.discriminator is None:
         raise ValueError(f"run {run.run_id} is not finished")
     generator, discriminator = build_networks(run.config)
-    generator.load_state_dict(run.generator)
-    discriminator.load_state_dict(run.discriminator)
+    for name, network, weights in (
+        ("generator", generator, run.generator),
+        ("discriminator", discriminator, run.discriminator),
+    ):
+        network.load_state_dict(weights)
+        if bad := [key for key, tensor in weights.items() if not tensor.isfinite().all()]:
+            raise NotFiniteError(f"the {name} of run {run.run_id} has weights that are no finite numbers: {bad}")
     scale = run.config.pixel_mean, run.config.pixel_std
     return GeneratorGraph(generator, *scale).eval(), DiscriminatorGraph(discriminator, *scale).eval()

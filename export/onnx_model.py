@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 OPSET = 20
-IR_BATCH = "batch"
+BATCH_DIMENSION = "batch"
 EXAMPLE_BATCH = 3  # 0 and 1 would be taken for constants
 
 
@@ -26,7 +26,7 @@ def write_onnx(
         metadata: For `metadata_props`.
         path: The file to write.
     """
-    batch = torch.export.Dim(IR_BATCH)
+    batch = torch.export.Dim(BATCH_DIMENSION)
     # The exporter tells its progress step by step, and warns of its own internals; failures are raised.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():

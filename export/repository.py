@@ -16,13 +16,14 @@ from pathlib import Path
 
 import onnx
 from filelock import FileLock, Timeout
+from google.protobuf.message import DecodeError
 
 from export.triton_config import config_pbtxt
 from export.verify import Tensors, tensors_of
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 ORDER = (DISCRIMINATOR, GENERATOR)  # the order in which they appear: the generator completes a version
-MODEL_FILE = "model.onnx"
+MODEL_FILE, CONFIG = "model.onnx", "config.pbtxt"
 BESIDE = ".exporting-"
 LOCK_PATIENCE_S = 60
 
@@ -68,34 +69,35 @@ def _add_version(repository: Path, signature: Mapping[str, Tensors], write: Call
             _sync(beside / model / MODEL_FILE)
         for model in ORDER:
             (repository / model).mkdir(exist_ok=True)
-            config = repository / model / "config.pbtxt"
+            config = repository / model / CONFIG
             if not config.exists():  # one for all versions; somebody may have tuned it since
-                (beside / "config.pbtxt").write_text(config_pbtxt(model, signature[model]))
-                os.replace(beside / "config.pbtxt", config)
+                (beside / CONFIG).write_text(config_pbtxt(model, signature[model]))
+                os.replace(beside / CONFIG, config)
             (beside / model).rename(repository / model / str(version))
             _sync(repository / model)
     return version
 
 
 def _check_signature(model: Path, expected: Tensors) -> None:
-    versions = _versions(model)
-    if not versions:
+    files = [file for number in _versions(model) if (file := model / str(number) / MODEL_FILE).exists()]
+    if not files:
+        (model / CONFIG).unlink(missing_ok=True)  # it speaks for versions that are gone
         return
-    file = model / str(max(versions)) / MODEL_FILE
-    if not file.exists():
-        return
-    found = tensors_of(onnx.load(file, load_external_data=False))
+    try:
+        found = tensors_of(onnx.load(files[-1], load_external_data=False))
+    except DecodeError as error:
+        raise RepositoryError(f"{files[-1]} cannot be read: {error}") from error
     if found != expected:
         raise RepositoryError(
-            f"all versions of a repository share one signature: {file} has inputs {dict(found.inputs)}, this run has "
-            f"{dict(expected.inputs)}; export it to another repository with --model-repository"
+            f"all versions of a repository share one signature: {files[-1]} has {found}, this run has {expected}; "
+            "export it to another repository with --model-repository"
         )
 
 
 def _versions(model: Path) -> list[int]:
     if not model.is_dir():
         return []
-    return [int(path.name) for path in model.iterdir() if re.fullmatch(r"[1-9][0-9]*", path.name)]
+    return sorted(int(path.name) for path in model.iterdir() if re.fullmatch(r"[1-9][0-9]*", path.name))
 
 
 def _sync(path: Path) -> None:

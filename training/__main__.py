@@ -14,15 +14,24 @@ from training.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from training.config import PRESETS, TrainingConfig
 from training.data import NAMES, DataUnavailableError, load_data_set
 from training.finish import finish
+from training.gan import DivergedError
 from training.idx_files import DataFileError
-from training.interrupts import StopRequest, stop_request
-from training.loop import DivergedError, train
+from training.interrupts import stop_request
+from training.loop import train
 from training.provenance import new_run_id, source_commit
-from training.run_folder import LATEST, new_run_folder
+from training.run_folder import LATEST, new_run_folder, point_latest_to
 
 RUNS = Path("artifacts/runs")
 DEFAULT_PRESET = "default"
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILURES = (
+    CheckpointError,
+    DataFileError,
+    DataUnavailableError,
+    DivergedError,
+    OSError,
+    torch.OutOfMemoryError,
+)
 
 
 class UsageError(Exception):
@@ -34,20 +43,19 @@ def main(arguments: list[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     overrides = {name: getattr(options, name) for name in TrainingConfig.model_fields if hasattr(options, name)}
     try:
-        with stop_request() as stop:
-            return run(options, overrides, stop)
+        return run(options, overrides)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except UsageError as error:
         print(f"digitforge-train: {error}", file=sys.stderr)
         return USAGE
-    except (CheckpointError, DataFileError, DataUnavailableError, DivergedError, OSError) as error:
+    except FAILURES as error:
         print(f"digitforge-train: {error}", file=sys.stderr)
         return FAILED
 
 
-def run(options: argparse.Namespace, overrides: dict[str, Any], stop: StopRequest) -> int:
+def run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
     """Start a run or go on with one, up to its end or a stop."""
     device = pick_device(options.device)
     if options.resume:
@@ -64,13 +72,16 @@ def run(options: argparse.Namespace, overrides: dict[str, Any], stop: StopReques
         if options.out and options.out.exists() and any(options.out.iterdir()):
             raise UsageError(f"--out {options.out} is not empty: go on with it by --resume, or name another folder")
         data = load_data_set(config.dataset, options.data_dir, say)
+        config = config.with_options({"dataset": data.name})  # what `auto` turned out to be
         path = options.out or new_run_folder(RUNS, f"{config.preset}-{data.name}")
         state = Checkpoint(config, new_run_id(config.preset, data.name), data.name, source_commit())
 
     say(f"run {state.run_id} in {path}: preset {state.config.preset}, data set {state.dataset}, on {device}")
-    gan = train(state, data, path, device, stop, say)
-    if gan is not None:
-        finish(state, gan, data, path, stop, say)
+    point_latest_to(path, RUNS)
+    with stop_request() as stop:
+        gan = train(state, data, path, device, stop, say)
+        if gan is not None:
+            finish(state, gan, data, path, stop, say)
     if not state.finished:
         say(f"interrupted after {state.images_seen:,} images; go on with: digitforge-train --resume --out {path}")
         return INTERRUPTED
@@ -126,14 +137,8 @@ def build_parser() -> argparse.ArgumentParser:
     for name, field in TrainingConfig.model_fields.items():
         if name == "preset":
             continue
-        choices = f" ({', '.join(NAMES)})" if name == "dataset" else ""
-        fields.add_argument(
-            f"--{flag(name)}",
-            dest=name,
-            default=argparse.SUPPRESS,
-            metavar=metavar(field.annotation),
-            help=f"{field.description}{choices}",
-        )
+        choices: dict[str, Any] = {"choices": NAMES} if name == "dataset" else {"metavar": metavar(field.annotation)}
+        fields.add_argument(f"--{flag(name)}", dest=name, default=argparse.SUPPRESS, help=field.description, **choices)
     return parser
 
 

@@ -16,7 +16,7 @@ class TrainingConfig(BaseModel):
     A run's length is given in exactly one of `images`, `epochs` and `minutes`; only the first two repeat exactly.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     preset: str = Field("default", description="name of the preset that the config began as")
     dataset: str = Field("auto", description="data set by name; auto: MNIST, else scikit-learn's small digits")
@@ -24,7 +24,11 @@ class TrainingConfig(BaseModel):
 
     images: int | None = Field(None, gt=0, description="length of the run: real images shown")
     epochs: int | None = Field(None, gt=0, description="length of the run: passes over the training set")
-    minutes: float | None = Field(None, gt=0, description="length of the run: a time budget (does not repeat exactly)")
+    minutes: float | None = Field(
+        None,
+        gt=0,
+        description="length of the run: a time budget, with the detector on top (does not repeat exactly)",
+    )
     batch_size: int = Field(128, ge=2, description="real images in a step")
 
     latent_size: int = Field(50, gt=0, description="normals in a latent vector")
@@ -59,6 +63,15 @@ class TrainingConfig(BaseModel):
         given = [name for name in LENGTHS if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"a run's length is given in exactly one of {', '.join(LENGTHS)}; here: {given or 'none'}")
+        return self
+
+    @model_validator(mode="after")
+    def _averages_no_batch_norm(self) -> Self:
+        if self.generator_batch_norm and self.ema_half_life:
+            raise ValueError(
+                "generator_batch_norm and ema_half_life > 0 exclude each other: BatchNorm's running statistics belong "
+                "to the generator's own weights, not to their average"
+            )
         return self
 
     @property

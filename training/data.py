@@ -4,14 +4,17 @@ Everything is held in memory as uint8, and split once and for all: most of the t
 snapshots and to calibrate on, and the data set's own test set, which is only reported on.
 """
 
+import http.client
 import os
 import queue
+import socket
 import tempfile
 import threading
 import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -23,6 +26,7 @@ from training.idx_files import DataFileError, IdxFile
 from training.small_digits import load_small_digits
 
 from torchvision import datasets  # isort: skip
+from torchvision.datasets.mnist import read_sn3_pascalvincent_tensor  # isort: skip
 
 SMALL_DIGITS = "sklearn-digits"
 AUTO = "auto"
@@ -60,12 +64,22 @@ class DataSet:
 
 @dataclass(frozen=True)
 class _Source:
-    """A data set of torchvision's: how to build it, its files below `raw`, and addresses that tell if it is there."""
+    """A data set of torchvision's.
 
-    build: Callable[..., datasets.MNIST]  # (root, train, download)
+    Attributes:
+        download: Called with `root` and `train`, fetches a half of it into `root/raw`.
+        raw: Its folder.
+        files: Training images and labels, test images and labels.
+        addresses: Any of them answers if it can be downloaded.
+        test_count: How many of the test file's images are the test set; None: all.
+        transposed: Its images are stored column by column.
+    """
+
+    download: Callable[..., object]
     raw: str
     files: tuple[IdxFile, ...]
     addresses: tuple[str, ...]
+    test_count: int | None = None
     transposed: bool = False
 
 
@@ -89,7 +103,7 @@ def _first_addresses(family: type[datasets.MNIST]) -> tuple[str, ...]:
 
 SOURCES = {
     "mnist": _Source(
-        datasets.MNIST,
+        partial(datasets.MNIST, download=True),
         "MNIST/raw",
         # No other file passes for one of MNIST's, a relative's of the same shape included.
         _idx_pair("train", 60_000, ("6bbc9ace898e44ae57da46a324031adb", "a25bea736e30d166cdddb491f175f624"))
@@ -97,29 +111,30 @@ SOURCES = {
         _first_addresses(datasets.MNIST),
     ),
     "fashion-mnist": _Source(
-        datasets.FashionMNIST,
+        partial(datasets.FashionMNIST, download=True),
         "FashionMNIST/raw",
         _idx_pair("train", 60_000) + _idx_pair("t10k", 10_000),
         _first_addresses(datasets.FashionMNIST),
     ),
     "kmnist": _Source(
-        datasets.KMNIST,
+        partial(datasets.KMNIST, download=True),
         "KMNIST/raw",
         _idx_pair("train", 60_000) + _idx_pair("t10k", 10_000),
         _first_addresses(datasets.KMNIST),
     ),
     "qmnist": _Source(
-        lambda root, train, download: datasets.QMNIST(root, what="train" if train else "test10k", download=download),
+        lambda root, train: datasets.QMNIST(root, what="train" if train else "test", download=True),
         "QMNIST/raw",
         _qmnist_pair("qmnist-train") + _qmnist_pair("qmnist-test"),
         (datasets.QMNIST.resources["train"][0][0],),
+        test_count=10_000,  # the first 10,000 are MNIST's own
     ),
     "emnist-digits": _Source(
-        lambda root, train, download: datasets.EMNIST(root, split="digits", train=train, download=download),
+        lambda root, train: datasets.EMNIST(root, split="digits", train=train, download=True),
         "EMNIST/raw",
         _idx_pair("emnist-digits-train", 240_000) + _idx_pair("emnist-digits-test", 40_000),
         (datasets.EMNIST.url,),
-        transposed=True,  # EMNIST stores its images column by column
+        transposed=True,
     ),
 }
 NAMES = (AUTO, *SOURCES, SMALL_DIGITS)
@@ -158,20 +173,19 @@ def _from_torchvision(name: str, data_dir: Path, say: Callable[[str], None]) -> 
         _download(name, source, data_dir, say)
     for file in source.files:
         file.check(raw)
-    train = _read(source.build(root=data_dir, train=True, download=False), source)
-    test = _read(source.build(root=data_dir, train=False, download=False), source)
+    train, test = _read(raw, source, source.files[:2]), _read(raw, source, source.files[2:])[: source.test_count]
     fit, held_out = _split(train, held_out=len(train) // 12)  # MNIST: 55,000 and 5,000
     return DataSet(name, fit, held_out, test)
 
 
-def _read(dataset: datasets.MNIST, source: _Source) -> LabelledImages:
-    labels = dataset.targets[:, 0] if dataset.targets.ndim == 2 else dataset.targets  # QMNIST: column 0 is the class
-    labels = labels.long()
+def _read(raw: Path, source: _Source, files: tuple[IdxFile, ...]) -> LabelledImages:
+    # The files that were checked, and not what torchvision would rather read where it lies beside them.
+    images, labels = (read_sn3_pascalvincent_tensor(str(raw / file.name)) for file in files)
+    labels = (labels[:, 0] if labels.ndim == 2 else labels).long()  # QMNIST: column 0 is the class
     if labels.min() < 0 or labels.max() >= CLASSES:
-        folder = dataset.raw_folder
-        raise DataFileError(f"{folder}: expected labels from 0 to 9, found {int(labels.min())} to {int(labels.max())}")
-    images = dataset.data.transpose(1, 2) if source.transposed else dataset.data
-    return LabelledImages(images.contiguous(), labels)
+        found = f"{int(labels.min())} to {int(labels.max())}"
+        raise DataFileError(f"{raw / files[1].name}: expected labels from 0 to 9, found {found}")
+    return LabelledImages((images.transpose(1, 2) if source.transposed else images).contiguous(), labels)
 
 
 def _small_digits() -> DataSet:
@@ -192,19 +206,24 @@ def _download(name: str, source: _Source, data_dir: Path, say: Callable[[str], N
     if not _any_answers(source.addresses):
         raise DataUnavailableError(f"{where}, and none of its mirrors answered within {PATIENCE_S:.0f} s.")
     say(f"{where}: downloading it.")
+    timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE_S)  # torchvision would wait for ever for a mirror that has stalled
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".download-", dir=data_dir) as beside:
             for train in (True, False):
-                source.build(root=beside, train=train, download=True)
+                source.download(root=beside, train=train)
             downloaded, raw = Path(beside) / source.raw, data_dir / source.raw
-            raw.mkdir(parents=True, exist_ok=True)
             for file in source.files:
                 file.check(downloaded)
+            raw.mkdir(parents=True, exist_ok=True)
+            for file in source.files:
                 if not (raw / file.name).is_file():
                     os.replace(downloaded / file.name, raw / file.name)
     except (OSError, RuntimeError) as error:  # torchvision raises RuntimeError where every mirror failed
         raise DataUnavailableError(f"{where}, and its download failed: {error}") from error
+    finally:
+        socket.setdefaulttimeout(timeout)
 
 
 def _any_answers(addresses: tuple[str, ...]) -> bool:
@@ -215,7 +234,7 @@ def _any_answers(addresses: tuple[str, ...]) -> bool:
         try:
             with urllib.request.urlopen(address, timeout=PATIENCE_S):
                 answers.put(True)
-        except OSError:
+        except (OSError, http.client.HTTPException):
             answers.put(False)
 
     for address in addresses:

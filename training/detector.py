@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from training.batches import Batches
-from training.gan import Gan
+from training.gan import Gan, check_finite
 from training.interrupts import StopRequest
 from training.losses import discriminator_loss
 from training.networks import Discriminator
@@ -57,4 +57,5 @@ def train_detector(gan: Gan, images: Tensor, stop: StopRequest) -> Discriminator
             optimizer.step()
             seen += len(real)
             bar.update(len(real))
+    check_finite(detector)
     return detector.eval()

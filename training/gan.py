@@ -4,12 +4,16 @@ import copy
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.config import TrainingConfig
 from training.losses import discriminator_loss, generator_loss, r1_penalty
 from training.networks import build_networks
 from training.pixels import normalise
+
+
+class DivergedError(Exception):
+    """A loss or a weight is no finite number any more."""
 
 
 class Gan:
@@ -131,6 +135,14 @@ class Gan:
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast)
+
+
+def check_finite(*networks: nn.Module) -> None:
+    """Raises DivergedError if a weight is NaN or infinite."""
+    for network in networks:
+        for name, weight in network.state_dict().items():
+            if not weight.isfinite().all():
+                raise DivergedError(f"{type(network).__name__.lower()}.{name} is no finite number any more")
 
 
 def has_bfloat16(device: torch.device) -> bool:

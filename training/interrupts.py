@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM as a wish to stop at the next whole step, so that a run can save itself."""
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -24,6 +25,7 @@ def stop_request() -> Iterator[StopRequest]:
         if request:
             raise KeyboardInterrupt
         request.requested = True
+        print("\nstopping at the next step (again to stop at once)", file=sys.stderr)
 
     handled = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, handle) for number in handled]

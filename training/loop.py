@@ -9,10 +9,10 @@ from tqdm import tqdm
 
 from evaluation.quality import Reference
 from training.batches import Batches
-from training.checkpoint import Checkpoint, save_checkpoint
+from training.checkpoint import Checkpoint, CheckpointError, save_checkpoint
 from training.clock import Clock
 from training.data import DataSet
-from training.gan import Gan
+from training.gan import DivergedError, Gan, check_finite
 from training.interrupts import StopRequest
 from training.measure import FixedLatents, measure_generator
 from training.pixels import normalise
@@ -20,10 +20,6 @@ from training.run_folder import RunFolder
 from training.schedule import learning_rate_factor
 
 SHEET_IMAGES = 100
-
-
-class DivergedError(Exception):
-    """A loss is no finite number any more."""
 
 
 def train(
@@ -37,13 +33,14 @@ def train(
         path: The run's folder.
         device: Where to compute.
         stop: Becomes true when the run should save itself and return.
-        say: Called with a line at every milestone.
+        say: Called with a line at every milestone, and for the losses where the config wants that.
 
     Returns:
         The trained pair, or None if it was stopped before.
 
     Raises:
-        DivergedError: A loss is NaN or infinite; the last good checkpoint stays.
+        DivergedError: A loss or a weight is NaN or infinite; the last good checkpoint stays.
+        CheckpointError: The run began on another kind of device.
     """
     # Moments of pixels that are always black underflow, and a CPU takes ten times as long for denormal numbers.
     torch.set_flush_denormal(True)
@@ -54,7 +51,10 @@ def train(
     latents_rng = torch.Generator(device).manual_seed(config.seed)
     if run.gan is not None and run.latents_rng is not None:
         gan.load_state_dict(run.gan)
-        latents_rng.set_state(run.latents_rng)
+        try:
+            latents_rng.set_state(run.latents_rng)
+        except RuntimeError as error:
+            raise CheckpointError(f"run {run.run_id} began on another kind of device than {device.type}") from error
     images, digits = data.fit.images.to(device), data.fit.labels.to(device)
     batches = Batches(len(images), config.batch_size, config.seed)
 
@@ -68,9 +68,14 @@ def train(
 
     # The clock, and what shows it.
     clock = Clock(config, len(images), run.elapsed_s)
-    with RunFolder(path, config, run.images_seen) as folder, tqdm(desc="training", disable=None, **clock.bar) as bar:
+    done = clock.bar_position(run.images_seen)
+    with (
+        RunFolder(path, config, run.images_seen) as folder,
+        tqdm(desc="training", disable=None, initial=done, **clock.bar) as bar,
+    ):
 
         def save() -> None:
+            check_finite(gan.generator, gan.discriminator, gan.ema)
             run.elapsed_s, run.gan, run.latents_rng = clock.elapsed_s, gan.state_dict(), latents_rng.get_state()
             save_checkpoint(run, path)
 
@@ -97,7 +102,7 @@ def train(
                 losses = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
                 bar.set_postfix_str(losses)
                 if config.print_losses:
-                    say(f"epoch {run.images_seen // len(images)}  step {gan.steps}  {losses}")
+                    say(f"epoch {(run.images_seen - 1) // len(images) + 1}  step {gan.steps}  {losses}")
 
             # A milestone: the sheet, the quality, the checkpoint.
             milestone, beyond = divmod(run.images_seen, milestone_images)

@@ -34,15 +34,20 @@ SHEET_COLUMNS = 10
 
 
 def new_run_folder(runs: Path, name: str) -> Path:
-    """Make the next numbered folder in `runs`, such as `0007-default-mnist`, and point `latest` at it."""
+    """Make the next numbered folder in `runs`, such as `0007-default-mnist`."""
     runs.mkdir(parents=True, exist_ok=True)
     numbers = [int(match[1]) for path in runs.iterdir() if (match := re.match(r"(\d+)-", path.name))]
     folder = runs / f"{max(numbers, default=0) + 1:04d}-{name}"
     folder.mkdir()
-    link = runs / f".{LATEST}-{os.getpid()}"
-    link.symlink_to(folder.name)
-    os.replace(link, runs / LATEST)
     return folder
+
+
+def point_latest_to(run: Path, runs: Path) -> None:
+    """Make `latest` in `runs` a link to a run, wherever that lies."""
+    runs.mkdir(parents=True, exist_ok=True)
+    link = runs / f".{LATEST}-{os.getpid()}"
+    link.symlink_to(os.path.relpath(run.resolve(), runs.resolve()))
+    os.replace(link, runs / LATEST)
 
 
 class RunFolder:
@@ -62,7 +67,7 @@ class RunFolder:
         self._metrics_path = path / METRICS
         self._drop_metrics_beyond(images_seen)
         self._metrics = self._metrics_path.open("a", buffering=1)
-        self._events = SummaryWriter(str(path), purge_step=images_seen or None)
+        self._events = SummaryWriter(str(path), purge_step=images_seen + 1 if images_seen else None)
 
     def __enter__(self) -> "RunFolder":
         return self

@@ -1,4 +1,4 @@
-"""Train the evaluation's classifier anew: `python -m training.train_classifier --data-dir DIR`.
+"""Train the evaluation's classifier anew: `python -m training.train_classifier --out FILE`.
 
 It learns from the images that generators are fitted to, shifted, turned and scaled a little; the held-out ones tell
 how it goes, the test set what came out. Afterwards every Fréchet distance is on a new scale: give the file a new
@@ -49,11 +49,13 @@ def accuracy(classifier: Classifier, digits: LabelledImages) -> float:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Train the classifier that quality is measured with.")
-    parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("DATA_DIR", "data")))
+    parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("DATA_DIR") or "data"))
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    parser.add_argument("--out", type=Path, required=True, help=f"a new file beside {WEIGHTS.name}")
     options = parser.parse_args()
+    if options.out.exists():
+        parser.error(f"--out {options.out} exists: weights that figures were measured with are never overwritten")
 
     data = load_data_set("mnist", options.data_dir)
     torch.manual_seed(options.seed)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from export import __main__ as command
-from export.graphs import build_graphs
+from export.graphs import NotFiniteError, build_graphs
 from export.metadata import KEYS, metadata_of
 from export.onnx_model import write_onnx
 from export.repository import RepositoryError, add_version
@@ -133,6 +133,34 @@ def test_a_model_that_fails_leaves_the_repository_as_it_was(failing: str, tmp_pa
     with pytest.raises(VerificationError):
         add_version(tmp_path, SIGNATURE, write)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_two_exports_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("export.repository.LOCK_PATIENCE_S", 0)
+
+    def write_within_another(path: Path, model: str) -> None:
+        with pytest.raises(RepositoryError, match="is locked by another export"):
+            add_version(tmp_path, SIGNATURE, write_empty_onnx)
+        write_empty_onnx(path, model)
+
+    assert add_version(tmp_path, SIGNATURE, write_within_another) == 1
+    assert numbers(tmp_path, "generator") == ["1"]
+
+
+def test_a_damaged_version_is_named(tmp_path: Path) -> None:
+    add_version(tmp_path, SIGNATURE, write_empty_onnx)
+    (tmp_path / "discriminator/1/model.onnx").write_bytes(b"\xff" * 100)
+    with pytest.raises(RepositoryError, match=r"discriminator/1/model\.onnx cannot be read"):
+        add_version(tmp_path, SIGNATURE, write_empty_onnx)
+
+
+def test_weights_that_are_no_numbers_are_refused(run_of: RunOf, tmp_path: Path) -> None:
+    run = run_of(PRESETS["default"])
+    assert run.generator is not None
+    run.generator["rest.1.bias"][3] = float("nan")
+    with pytest.raises(NotFiniteError, match=r"generator of run untrained .*rest\.1\.bias"):
+        command.export(run, tmp_path)
+    assert list(tmp_path.glob("*/1")) == []
 
 
 def test_what_a_killed_export_left_is_cleared_away(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_it_prints_losses_and_leaves_sheets_and_weights(small_digits: DataSet, t
     assert gan is not None
     finish(run, gan, small_digits, tmp_path, stop, lines.append)
 
-    assert lines[0].startswith("epoch 0  step 5  d_loss ")
+    assert lines[0].startswith("epoch 1  step 5  d_loss ")
     assert all(name in lines[0] for name in ("g_loss", "d_real", "d_fake"))
     assert sorted(path.name for path in (tmp_path / "sheets").iterdir()) == [
         "0001.png",

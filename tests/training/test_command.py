@@ -57,14 +57,26 @@ def test_a_run_leaves_everything_in_a_numbered_folder(
         "auroc",
     }
     assert "export it with: digitforge-export" in capsys.readouterr().out
+    assert run.config.dataset == "sklearn-digits"
     assert main(["--resume"]) == 0
     assert "is finished" in capsys.readouterr().out
+
+
+def test_latest_is_the_run_that_was_started_or_resumed_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    latest = tmp_path / "artifacts/runs/latest"
+    assert main([*TINY, "--out", "elsewhere/mine"]) == 0
+    assert latest.resolve() == tmp_path / "elsewhere/mine"
+    assert main(TINY) == 0
+    assert latest.resolve().name == "0001-default-sklearn-digits"
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--batch-size", "1"], "--batch-size 1: Input should be greater than or equal to 2"),
+        (["--pixel-mean", "nan"], "--pixel-mean nan: Input should be a finite number"),
+        (["--generator-batch-norm", "yes"], "generator_batch_norm and ema_half_life > 0 exclude each other"),
         (["--minutes", "soon"], "--minutes soon: Input should be a valid number"),
         (["--minutes", "1", "--epochs", "2"], "a run's length is given in exactly one of images, epochs, minutes"),
         (["--resume", "--seed", "3"], "leave out --seed"),
@@ -92,7 +104,7 @@ def test_resuming_what_is_no_run_fails_in_one_line(tmp_path: Path, capsys: pytes
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_saves_itself_and_can_be_resumed(number: signal.Signals, tmp_path: Path) -> None:
+def test_an_interrupted_run_saves_itself_and_says_how_to_go_on(number: signal.Signals, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "training", *TINY, "--images", "100000000", "--out", str(tmp_path / "run")]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)

@@ -1,4 +1,5 @@
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -141,19 +142,43 @@ def test_an_idx_file_knows_its_size() -> None:
     assert IdxFile("labels", (60_000, 8), type_code=12).size == 12 + 60_000 * 8 * 4
 
 
-def test_a_failed_download_leaves_nothing_behind(tmp_path, monkeypatch) -> None:
-    """The mirror answers, but the download breaks off: here at a file that another source half-wrote."""
-    folder = tmp_path / "data"
+def mirrored(name: str, download: Callable[..., None], tmp_path: Path) -> data._Source:
+    """A data set whose mirror answers, with a download of the test's own."""
+    (tmp_path / "mirror").touch()
+    source = data.SOURCES[name]
+    return data._Source(download, source.raw, source.files, ((tmp_path / "mirror").as_uri(),))
 
-    def broken(root: str, train: bool, download: bool) -> None:
+
+def test_a_download_moves_whole_files_into_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(
+        data.SOURCES, "kmnist", mirrored("kmnist", lambda root, train: write_blank(Path(root), "kmnist"), tmp_path)
+    )
+    said: list[str] = []
+    assert len(load_data_set("kmnist", tmp_path / "data", said.append).test) == 10_000
+    assert "downloading it" in said[0]
+    assert {path.name for path in (tmp_path / "data").iterdir()} == {"KMNIST"}
+
+
+def test_a_download_that_breaks_off_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(root: str, train: bool) -> None:
         (Path(root) / "KMNIST/raw").mkdir(parents=True)
         (Path(root) / "KMNIST/raw/train-images-idx3-ubyte").write_bytes(b"half")
         raise RuntimeError("connection reset")
 
-    source = data.SOURCES["kmnist"]
-    address = (tmp_path / "mirror").as_uri()
-    (tmp_path / "mirror").touch()
-    monkeypatch.setitem(data.SOURCES, "kmnist", data._Source(broken, source.raw, source.files, (address,)))
+    monkeypatch.setitem(data.SOURCES, "kmnist", mirrored("kmnist", broken, tmp_path))
     with pytest.raises(DataUnavailableError, match="its download failed: connection reset"):
-        load_data_set("kmnist", folder)
-    assert list(folder.rglob("*")) == []
+        load_data_set("kmnist", tmp_path / "data")
+    assert list((tmp_path / "data").rglob("*")) == []
+
+
+def test_a_download_of_something_else_is_refused_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(root: str, train: bool) -> None:
+        write_blank(Path(root), "kmnist")
+        (Path(root) / "KMNIST/raw/t10k-labels-idx1-ubyte").write_bytes(b"<html>")
+
+    monkeypatch.setitem(data.SOURCES, "kmnist", mirrored("kmnist", wrong, tmp_path))
+    with pytest.raises(DataFileError, match="t10k-labels-idx1-ubyte is not the file that its name says"):
+        load_data_set("kmnist", tmp_path / "data")
+    assert list((tmp_path / "data").rglob("*")) == []

@@ -48,14 +48,16 @@ def go_on(state: Checkpoint, data: DataSet, path: Path) -> Checkpoint:
 def assert_same(first: Checkpoint, second: Checkpoint) -> None:
     """All weights, optimizer states and figures, bit by bit."""
     for name in ("generator", "discriminator"):
-        for key, tensor in (getattr(first, name) or {}).items():
-            assert torch.equal(tensor, (getattr(second, name) or {})[key]), f"{name}.{key}"
+        assert getattr(first, name).keys() == getattr(second, name).keys()
+        for key, tensor in getattr(first, name).items():
+            assert torch.equal(tensor, getattr(second, name)[key]), f"{name}.{key}"
     assert first.quality == second.quality
     assert first.gan is not None
     assert second.gan is not None
     for optimizer in ("generator_optimizer", "discriminator_optimizer"):
         for index, state in first.gan[optimizer]["state"].items():
-            assert torch.equal(state["exp_avg_sq"], second.gan[optimizer]["state"][index]["exp_avg_sq"])
+            for moment in ("step", "exp_avg", "exp_avg_sq"):
+                assert torch.equal(state[moment], second.gan[optimizer]["state"][index][moment])
 
 
 def metrics(path: Path) -> list[dict[str, float]]:
