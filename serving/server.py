@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import socket
-import time
 from collections.abc import Callable
 from importlib.metadata import version as package_version
 
@@ -39,7 +38,6 @@ async def serve(settings: Settings, say: Callable[[str], None]) -> None:
         DeviceError: The device cannot be had.
         PortError: The address is taken or not this machine's.
     """
-    start = time.monotonic()
     repository = find_repository(settings.model_repository)
     provider = pick_provider(settings.device)
     versions = {
@@ -58,7 +56,7 @@ async def serve(settings: Settings, say: Callable[[str], None]) -> None:
             f"version {number} of {repository}: run {served.metadata.run_id}, trained on {served.metadata.dataset}, "
             f"{kind}, on {served.provider}"
         )
-    say(f"digitforge {package_version('digitforge')} serves on {address} after {time.monotonic() - start:.2f} s")
+    say(f"digitforge {package_version('digitforge')} serves on {address} (Ctrl-C to stop)")
     await wishes.get()
 
     # First nobody new is sent here, then the port closes and calls in flight end, and only then the models go.
