@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 CURVES = {
     "losses.png": ("loss", ("d_loss", "g_loss")),
     "balance.png": ("mean probability that D gives to be real", ("d_real", "d_fake")),
-    "quality.png": ("Fréchet distance, in multiples of the real-against-real floor", ("frechet_ratio",)),
+    "quality.png": ("Fréchet distance / real-against-real floor", ("frechet_ratio",)),
 }
 
 
