@@ -1,162 +1,19 @@
-"""The trainer's command line: `digitforge-train`, or `python -m training`."""
+"""`digitforge-train`, or `python -m training`."""
 
-import argparse
-import os
 import sys
-from pathlib import Path
-from typing import Any, get_args
 
-import torch
-from pydantic import ValidationError
-from tqdm import tqdm
-
-from training.checkpoint import Checkpoint, CheckpointError, load_checkpoint
-from training.config import PRESETS, TrainingConfig
-from training.data import NAMES, DataUnavailableError, load_data_set
-from training.finish import finish
-from training.gan import DivergedError
-from training.idx_files import DataFileError
-from training.interrupts import stop_request
-from training.loop import train
-from training.provenance import new_run_id, source_commit
-from training.run_folder import LATEST, new_run_folder, point_latest_to
-
-RUNS = Path("artifacts/runs")
-DEFAULT_PRESET = "default"
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
-FAILURES = (
-    CheckpointError,
-    DataFileError,
-    DataUnavailableError,
-    DivergedError,
-    OSError,
-    torch.OutOfMemoryError,
-)
+INTERRUPTED = 130
 
 
-class UsageError(Exception):
-    """Options that do not go together, or a value out of bounds."""
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command and return its exit code: 0 done, 1 failed, 2 wrong options, 130 interrupted."""
-    options = build_parser().parse_args(arguments)
-    overrides = {name: getattr(options, name) for name in TrainingConfig.model_fields if hasattr(options, name)}
+def main() -> int:
+    """Run the command. Ctrl-C ends it cleanly from the first moment, while torch is still being imported."""
     try:
-        return run(options, overrides)
+        from training.command import main as command
+
+        return command()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    except UsageError as error:
-        print(f"digitforge-train: {error}", file=sys.stderr)
-        return USAGE
-    except FAILURES as error:
-        print(f"digitforge-train: {error}", file=sys.stderr)
-        return FAILED
-
-
-def run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
-    """Start a run or go on with one, up to its end or a stop."""
-    device = pick_device(options.device)
-    if options.resume:
-        path = options.out or RUNS / LATEST
-        if overrides:
-            raise UsageError(f"--resume goes on with the run's own config: leave out --{flag(next(iter(overrides)))}")
-        state = load_checkpoint(path)
-        if state.finished:
-            say(f"{path} is finished")
-            return 0
-        data = load_data_set(state.dataset, options.data_dir, say)
-    else:
-        config = configure(overrides)
-        if options.out and options.out.exists() and any(options.out.iterdir()):
-            raise UsageError(f"--out {options.out} is not empty: go on with it by --resume, or name another folder")
-        data = load_data_set(config.dataset, options.data_dir, say)
-        config = config.with_options({"dataset": data.name})  # what `auto` turned out to be
-        path = options.out or new_run_folder(RUNS, f"{config.preset}-{data.name}")
-        state = Checkpoint(config, new_run_id(config.preset, data.name), data.name, source_commit())
-
-    say(f"run {state.run_id} in {path}: preset {state.config.preset}, data set {state.dataset}, on {device}")
-    point_latest_to(path, RUNS)
-    with stop_request() as stop:
-        gan = train(state, data, path, device, stop, say)
-        if gan is not None:
-            finish(state, gan, data, path, stop, say)
-    if not state.finished:
-        say(f"interrupted after {state.images_seen:,} images; go on with: digitforge-train --resume --out {path}")
-        return INTERRUPTED
-    say(f"finished in {state.elapsed_s:.0f} s: {path}; export it with: digitforge-export {path}")
-    return 0
-
-
-def configure(overrides: dict[str, Any]) -> TrainingConfig:
-    """A preset with options in the place of its other fields.
-
-    Raises:
-        UsageError: A value is out of bounds; the message names the option, the value and the limit.
-    """
-    try:
-        return PRESETS[overrides.get("preset", DEFAULT_PRESET)].with_options(overrides)
-    except ValidationError as error:
-        raise UsageError("; ".join(explain(problem) for problem in error.errors())) from error
-
-
-def explain(problem: Any) -> str:
-    """One of pydantic's findings in a line."""
-    if not problem["loc"]:
-        return str(problem["msg"]).removeprefix("Value error, ")
-    return f"--{flag(str(problem['loc'][0]))} {problem['input']}: {problem['msg']}"
-
-
-def pick_device(name: str) -> torch.device:
-    """`auto` is the first CUDA GPU, else the CPU."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"--device {name}: {str(error).splitlines()[0]}") from error
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The options: where to run, and every field of the config."""
-    parser = argparse.ArgumentParser(prog="digitforge-train", description="Train a GAN on handwritten digits.")
-    parser.add_argument(
-        "--preset", choices=PRESETS, default=argparse.SUPPRESS, help=f"the recipe (default: {DEFAULT_PRESET})"
-    )
-    parser.add_argument(
-        "--data-dir",
-        type=Path,
-        default=Path(os.environ.get("DATA_DIR") or "data"),
-        help="folder of the data sets, in torchvision's layout (default: $DATA_DIR, else data)",
-    )
-    parser.add_argument("--out", type=Path, help=f"the run's folder (default: a new one in {RUNS})")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out (default: the latest)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 ... (default: auto)")
-    fields = parser.add_argument_group("the config: each takes the place of the preset's value")
-    for name, field in TrainingConfig.model_fields.items():
-        if name == "preset":
-            continue
-        choices: dict[str, Any] = {"choices": NAMES} if name == "dataset" else {"metavar": metavar(field.annotation)}
-        fields.add_argument(f"--{flag(name)}", dest=name, default=argparse.SUPPRESS, help=field.description, **choices)
-    return parser
-
-
-def flag(name: str) -> str:
-    """A field's option, without the dashes."""
-    return name.replace("_", "-")
-
-
-def metavar(annotation: Any) -> str:
-    """What an option takes, for the help text."""
-    kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not type(None)]
-    return "|".join(kind.__name__.upper() if isinstance(kind, type) else str(kind) for kind in kinds)
-
-
-def say(line: str) -> None:
-    """Print a line above the progress bar."""
-    tqdm.write(line)
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 import torch
 
-from export import __main__ as command
+from export import command
 from export.graphs import NotFiniteError, build_graphs
 from export.metadata import KEYS, metadata_of
 from export.onnx_model import write_onnx

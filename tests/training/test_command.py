@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from training.__main__ import main
 from training.checkpoint import load_checkpoint
+from training.command import main
 
 TINY = [
     "--dataset",
