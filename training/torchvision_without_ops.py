@@ -8,7 +8,7 @@ schemas is enough. Where torchvision imports as it is, this module does nothing.
 
 import sys
 
-import torch
+from torch import library
 
 _SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -22,6 +22,6 @@ except RuntimeError as error:
         raise
     for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
         del sys.modules[name]  # what the failed import left half-initialised
-    _library = torch.library.Library("torchvision", "FRAGMENT")  # kept: its schemas go when it does
+    _library = library.Library("torchvision", "FRAGMENT")  # kept: its schemas go when it does
     for _schema in _SCHEMAS:
         _library.define(_schema)
