@@ -6,7 +6,7 @@ So every runtime gets the same pixels, and no client has to know how a network w
 from torch import Tensor, nn
 
 from training.checkpoint import Checkpoint
-from training.networks import Discriminator, Generator, build_networks
+from training.networks import Discriminator, Generator, build_networks, not_finite
 from training.pixels import normalise, to_uint8
 
 
@@ -64,7 +64,7 @@ def build_graphs(run: Checkpoint) -> tuple[GeneratorGraph, DiscriminatorGraph]:
         ("discriminator", discriminator, run.discriminator),
     ):
         network.load_state_dict(weights)
-        if bad := [key for key, tensor in weights.items() if not tensor.isfinite().all()]:
-            raise NotFiniteError(f"the {name} of run {run.run_id} has weights that are no finite numbers: {bad}")
+        if names := not_finite(weights):
+            raise NotFiniteError(f"the {name} of run {run.run_id} has weights that are no finite numbers: {names}")
     scale = run.config.pixel_mean, run.config.pixel_std
     return GeneratorGraph(generator, *scale).eval(), DiscriminatorGraph(discriminator, *scale).eval()

@@ -115,8 +115,9 @@ def _compare(path: Path, graph: nn.Module, session: onnxruntime.InferenceSession
     for name, answer, true in zip(names, answers, truths, strict=True):
         difference = np.abs(answer.astype(np.float64) - true.numpy().astype(np.float64))
         limit = LEVELS if answer.dtype == np.uint8 else TOLERANCE * max(1.0, float(true.abs().max()))
-        if not (difference <= limit).all():  # NaN is not
+        within = difference <= limit  # NaN is not
+        if not within.all():
             raise VerificationError(
                 f"{path}: {name} differs from PyTorch's by up to {difference.max():.3g} at a batch of {len(answer)}, "
-                f"in {(~(difference <= limit)).mean():.2%} of its values by more than {limit:.3g}"
+                f"in {(~within).mean():.2%} of its values by more than {limit:.3g}"
             )

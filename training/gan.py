@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from training.config import TrainingConfig
 from training.losses import discriminator_loss, generator_loss, r1_penalty
-from training.networks import build_networks
+from training.networks import build_networks, not_finite
 from training.pixels import normalise
 
 
@@ -140,9 +140,8 @@ class Gan:
 def check_finite(*networks: nn.Module) -> None:
     """Raises DivergedError if a weight is NaN or infinite."""
     for network in networks:
-        for name, weight in network.state_dict().items():
-            if not weight.isfinite().all():
-                raise DivergedError(f"{type(network).__name__.lower()}.{name} is no finite number any more")
+        if names := not_finite(network.state_dict()):
+            raise DivergedError(f"{type(network).__name__.lower()}.{names[0]} is no finite number any more")
 
 
 def has_bfloat16(device: torch.device) -> bool:

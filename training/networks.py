@@ -4,6 +4,8 @@ Images are flat here, float32[batch, 784], in the generator's scale (see `pixels
 int64[batch].
 """
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 from training.config import TrainingConfig
@@ -85,6 +87,11 @@ class Discriminator(nn.Module):
         if self.class_projection is not None and digits is not None:
             logits = logits + (self.class_projection(digits) * features).sum(dim=1, keepdim=True)
         return logits
+
+
+def not_finite(weights: Mapping[str, Tensor]) -> list[str]:
+    """Names of the weights of a `state_dict` that hold NaN or infinity."""
+    return [name for name, weight in weights.items() if not weight.isfinite().all()]
 
 
 def build_networks(config: TrainingConfig) -> tuple[Generator, Discriminator]:

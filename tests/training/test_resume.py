@@ -33,9 +33,13 @@ class StopAfter(StopRequest):
         return self.looks < 0
 
 
+def new_run(config: TrainingConfig, data: DataSet) -> Checkpoint:
+    return Checkpoint(config, "test", data.name, "none")
+
+
 def run(config: TrainingConfig, data: DataSet, path: Path) -> Checkpoint:
     """A whole run."""
-    return go_on(Checkpoint(config, "test", data.name, "none"), data, path)
+    return go_on(new_run(config, data), data, path)
 
 
 def go_on(state: Checkpoint, data: DataSet, path: Path) -> Checkpoint:
@@ -70,7 +74,7 @@ def test_a_stopped_and_resumed_run_is_the_same(name: str, steps: int, small_digi
     whole = run(CONFIGS[name], small_digits, tmp_path / "whole")
 
     parts = tmp_path / "parts"
-    state = Checkpoint(CONFIGS[name], "test", small_digits.name, "none")
+    state = new_run(CONFIGS[name], small_digits)
     assert train(state, small_digits, parts, CPU, StopAfter(steps), lambda _: None) is None
     resumed = go_on(load_checkpoint(parts), small_digits, parts)
 
@@ -82,7 +86,7 @@ def test_a_run_killed_between_two_checkpoints_is_the_same(small_digits: DataSet,
     whole = run(CONFIGS["default"], small_digits, tmp_path / "whole")
 
     parts = tmp_path / "parts"
-    state = Checkpoint(CONFIGS["default"], "test", small_digits.name, "none")
+    state = new_run(CONFIGS["default"], small_digits)
     train(state, small_digits, parts, CPU, StopAfter(6), lambda _: None)
     checkpoint = (parts / NAME).read_bytes()
     train(state, small_digits, parts, CPU, StopAfter(4), lambda _: None)
@@ -99,7 +103,7 @@ def test_the_detector_stage_starts_over_after_a_stop(small_digits: DataSet, tmp_
     whole = run(CONFIGS["default"], small_digits, tmp_path / "whole")
 
     parts = tmp_path / "parts"
-    state = Checkpoint(CONFIGS["default"], "test", small_digits.name, "none")
+    state = new_run(CONFIGS["default"], small_digits)
     gan = train(state, small_digits, parts, CPU, StopRequest(), lambda _: None)
     assert gan is not None
     finish(state, gan, small_digits, parts, StopAfter(2), lambda _: None)
