@@ -5,25 +5,18 @@ place of Inception's. The values compare only under the same classifier and the 
 """
 
 import torch
-from torch import Tensor, nn
-from torchmetrics.image.fid import FrechetInceptionDistance
+from torch import Tensor
 
+from evaluation import torchvision_without_ops  # noqa: F401  (before torchmetrics, which imports torchvision)
+from evaluation.given_features import GivenFeatures
 
-class _GivenFeatures(nn.Module):
-    """What torchmetrics takes for its feature extractor: the features come from outside already."""
-
-    def __init__(self, num_features: int) -> None:
-        super().__init__()
-        self.num_features = num_features
-
-    def forward(self, features: Tensor) -> Tensor:
-        return features
+from torchmetrics.image.fid import FrechetInceptionDistance  # isort: skip
 
 
 @torch.no_grad()
 def frechet_distance(features: Tensor, reference: Tensor) -> float:
     """Between two sets of features, float[count, size] each; 0 for equal ones."""
-    metric = FrechetInceptionDistance(feature=_GivenFeatures(features.shape[1])).set_dtype(torch.float64)
+    metric = FrechetInceptionDistance(feature=GivenFeatures(features.shape[1])).set_dtype(torch.float64)
     metric.update(features.double(), real=False)
     metric.update(reference.double(), real=True)
     return float(metric.compute())

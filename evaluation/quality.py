@@ -1,41 +1,16 @@
 """What a generator and a detector are worth: the figures that go into a run's checkpoint and a model's metadata."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torchmetrics.functional.classification import binary_auroc
 
 from evaluation.classifier import features_and_digits, shipped_classifier
 from evaluation.frechet import frechet_distance
-
-
-@dataclass(frozen=True)
-class Reference:
-    """Real digits to measure generated ones against, and how far other real digits are from them.
-
-    Attributes:
-        features: float32[count, 128] of the reference images.
-        floor: The Fréchet distance of as many other real digits; what a perfect generator would get.
-    """
-
-    features: Tensor
-    floor: float
-
-    @classmethod
-    def of(cls, reference: Tensor, other_real: Tensor) -> "Reference":
-        """From real digits uint8[count, 28, 28] and as many others (fewer are taken as they are)."""
-        classifier = shipped_classifier()
-        features, _ = features_and_digits(classifier, reference)
-        other_features, _ = features_and_digits(classifier, other_real[: len(reference)])
-        return cls(features, frechet_distance(other_features, features))
-
-    def __len__(self) -> int:
-        return len(self.features)
+from evaluation.reference import Reference
 
 
 def generator_quality(images: Tensor, asked: Tensor | None, reference: Reference) -> dict[str, float]:
-    """How good generated digits are.
+    """How good generated digits are, by what is cheap to measure.
 
     Args:
         images: uint8[count, 28, 28], generated; as many as the reference has.
@@ -47,15 +22,25 @@ def generator_quality(images: Tensor, asked: Tensor | None, reference: Reference
         for, `recognised_as_asked`, the share of images in which the classifier sees the digit that was asked for.
     """
     features, digits = features_and_digits(shipped_classifier(), images)
+    quality = frechet_figures(features, reference)
+    if asked is not None:
+        quality["recognised_as_asked"] = recognised_as_asked(digits, asked)
+    return quality
+
+
+def frechet_figures(features: Tensor, reference: Reference) -> dict[str, float]:
+    """`frechet_distance`, `frechet_floor` and `frechet_ratio` of generated features float[count, 128]."""
     distance = frechet_distance(features, reference.features)
-    quality = {
+    return {
         "frechet_distance": distance,
         "frechet_floor": reference.floor,
         "frechet_ratio": distance / reference.floor,
     }
-    if asked is not None:
-        quality["recognised_as_asked"] = float((digits == asked).double().mean())
-    return quality
+
+
+def recognised_as_asked(digits: Tensor, asked: Tensor) -> float:
+    """The share of digits recognised, int64[count], that are those asked for, int64[count]."""
+    return float((digits == asked).double().mean())
 
 
 def detector_auroc(real_scores: Tensor, fake_scores: Tensor) -> float:

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from training import torchvision_without_ops  # noqa: F401  (before torchvision)
+from evaluation import torchvision_without_ops  # noqa: F401  (before torchvision)
 from training.config import CLASSES
 from training.idx_files import DataFileError, IdxFile
 from training.small_digits import load_small_digits

@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from training import torchvision_without_ops  # noqa: F401  (before torchvision)
+from evaluation import torchvision_without_ops  # noqa: F401  (before torchvision)
 from training.checkpoint import save_atomically
 from training.config import TrainingConfig
 
-from torchvision.utils import save_image  # isort: skip
+from torchvision.utils import make_grid, save_image  # isort: skip
 
 LATEST = "latest"
 METRICS = "metrics.jsonl"
@@ -57,51 +57,79 @@ class RunFolder:
         path: The folder; made where it is not there.
         config: Saved beside the results.
         images_seen: Where the run goes on from; lines and events beyond, of a part that is run again, are dropped.
+        writing: Only one of several processes writes; the others call the same methods to no effect.
     """
 
-    def __init__(self, path: Path, config: TrainingConfig, images_seen: int = 0) -> None:
+    def __init__(self, path: Path, config: TrainingConfig, images_seen: int = 0, writing: bool = True) -> None:
         self.path = path
+        self.writing = writing
+        if not writing:
+            return
         self.sheets = path / "sheets"
         self.sheets.mkdir(parents=True, exist_ok=True)
         (path / "config.json").write_text(json.dumps(config.model_dump(), indent=2) + "\n")
-        self._metrics_path = path / METRICS
-        self._drop_metrics_beyond(images_seen)
-        self._metrics = self._metrics_path.open("a", buffering=1)
-        self._events = SummaryWriter(str(path), purge_step=images_seen + 1 if images_seen else None)
+        self._open(images_seen)
 
     def __enter__(self) -> "RunFolder":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._metrics.close()
-        self._events.close()
+        self._close()
+
+    def rewind(self, images_seen: int) -> None:
+        """Drop the lines and events beyond: that part is run again. What the trainer saw and did stays."""
+        if self.writing:
+            self._close()
+            self._open(images_seen)
 
     def log(self, images_seen: int, values: Mapping[str, float]) -> None:
         """Add values at this point of the run to the metrics and to TensorBoard's events."""
+        if not self.writing:
+            return
         self._metrics.write(json.dumps({"images": images_seen, **values}) + "\n")
         for name, value in values.items():
             self._events.add_scalar(name, value, images_seen)
 
-    def save_sheet(self, name: str, images: Tensor) -> Path:
+    def log_event(self, images_seen: int, event: str, text: str) -> None:
+        """Add something that the trainer saw or did."""
+        if not self.writing:
+            return
+        self._metrics.write(json.dumps({"images": images_seen, "event": event, "text": text}) + "\n")
+        self._events.add_text("events", f"{event}: {text}", images_seen)
+
+    def save_sheet(self, name: str, images: Tensor, images_seen: int = 0) -> None:
         """float[count, 784] in the generator's scale, shown as 0.5 * (x + 1), ten a row."""
-        path = self.sheets / f"{name}.png"
+        if not self.writing:
+            return
         pictures = (0.5 * (images.float().unflatten(1, (1, 28, 28)) + 1)).clamp(0, 1)
-        save_image(pictures, path, nrow=SHEET_COLUMNS)
-        return path
+        sheet = make_grid(pictures, nrow=SHEET_COLUMNS)
+        save_image(sheet, self.sheets / f"{name}.png")
+        self._events.add_image("real" if name == "real" else "sheet", sheet, images_seen)
 
     def save_weights(self, name: str, weights: dict[str, torch.Tensor]) -> None:
         """Plain weights for `load_state_dict`, as `<name>.pth`."""
         save_atomically(weights, self.path / f"{name}.pth")
 
+    def _open(self, images_seen: int) -> None:
+        self._drop_metrics_beyond(images_seen)
+        self._metrics = (self.path / METRICS).open("a", buffering=1)
+        self._events = SummaryWriter(str(self.path), purge_step=images_seen + 1 if images_seen else None)
+
+    def _close(self) -> None:
+        if self.writing:
+            self._metrics.close()
+            self._events.close()
+
     def _drop_metrics_beyond(self, images_seen: int) -> None:
-        if not self._metrics_path.exists():
+        path = self.path / METRICS
+        if not path.exists():
             return
         kept = []
-        for line in self._metrics_path.read_text().splitlines():
+        for line in path.read_text().splitlines():
             try:
                 entry: dict[str, Any] = json.loads(line)
             except json.JSONDecodeError:
                 continue  # the line that a killed run was writing
             if entry["images"] <= images_seen:
                 kept.append(line)
-        self._metrics_path.write_text("".join(f"{line}\n" for line in kept))
+        path.write_text("".join(f"{line}\n" for line in kept))

@@ -1,16 +1,12 @@
-import numpy as np
+"""The shipped classifier, and the figures that go into a run's checkpoint."""
+
 import pytest
 import torch
-from scipy import linalg
 
 from evaluation.classifier import features_and_digits, shipped_classifier
-from evaluation.frechet import frechet_distance
-from evaluation.quality import Reference, detector_auroc, generator_quality
+from evaluation.quality import detector_auroc, generator_quality
+from evaluation.reference import Reference
 from training.data import DataSet
-
-
-def gaussian(seed: int, count: int = 500, shift: float = 0.0) -> torch.Tensor:
-    return torch.randn(count, 16, generator=torch.Generator().manual_seed(seed)) + shift
 
 
 def test_the_shipped_classifier_recognises_99_4_percent_of_mnists_test_set(mnist: DataSet) -> None:
@@ -22,20 +18,6 @@ def test_the_shipped_classifier_reads_the_small_digits(small_digits: DataSet) ->
     """Another hand and another scanner: far from its training set, so less is asked for."""
     _, digits = features_and_digits(shipped_classifier(), small_digits.fit.images)
     assert float((digits == small_digits.fit.labels).double().mean()) >= 0.9
-
-
-def test_frechet_distance_is_that_of_the_formula() -> None:
-    first, second = gaussian(0).double().numpy(), (gaussian(1, shift=0.5) * 1.3).double().numpy()
-    means, covariances = [x.mean(0) for x in (first, second)], [np.cov(x.T) for x in (first, second)]
-    root = linalg.sqrtm(covariances[0] @ covariances[1]).real
-    expected = ((means[0] - means[1]) ** 2).sum() + np.trace(covariances[0] + covariances[1] - 2 * root)
-    found = frechet_distance(torch.from_numpy(first), torch.from_numpy(second))
-    assert found == pytest.approx(expected, rel=1e-6)
-
-
-def test_frechet_distance_of_equal_sets_is_zero_in_any_order() -> None:
-    features = gaussian(0)
-    assert frechet_distance(features.flip(0), features) == pytest.approx(0, abs=1e-9)
 
 
 def test_real_digits_score_near_the_floor_and_noise_far_from_it(small_digits: DataSet) -> None:
