@@ -3,7 +3,7 @@
 # .NOTPARALLEL keeps `make train export serve` in this order under -j.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup protos train export serve test lint clean
+.PHONY: help setup protos train export serve evaluate test lint clean bench-train bench-faults prove-resume
 
 PYTHON ?= python3
 VENV   := .venv
@@ -13,9 +13,13 @@ BIN    := $(VENV)/bin
 TRAIN_ARGS  ?=
 EXPORT_ARGS ?=
 SERVE_ARGS  ?=
+EVALUATE_ARGS ?=
 TEST_ARGS   ?=
+BENCH_ARGS  ?=
 # What `make export` exports.
 RUN ?= artifacts/runs/latest
+# What `make evaluate` measures: a run, or a model repository such as models.
+WHAT ?= artifacts/runs/latest
 
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 PROTOS      := $(shell find protos -name '*.proto')
@@ -35,9 +39,13 @@ help:
 	@echo
 	@echo "  make train                a run in artifacts/runs    [TRAIN_ARGS=\"--preset article\", DATA_DIR=...]"
 	@echo "  make export               the latest run as the next version in artifacts/models    [RUN=...]"
+	@echo "  make evaluate             measure the latest run, or a model repository    [WHAT=models, EVALUATE_ARGS=--tstr]"
 	@echo "  make setup                the whole environment in .venv"
 	@echo "  make protos               the gRPC stubs"
 	@echo "  make lint                 ruff and mypy"
+	@echo "  make bench-train          training speed beside the tutorial's script and the machine's peak    [BENCH_ARGS=...]"
+	@echo "  make bench-faults         wrong learning rates and batches: what a run makes of them (over an hour)    [BENCH_ARGS=...]"
+	@echo "  make prove-resume         killed at 50 random moments and resumed: the same run, bit by bit    [BENCH_ARGS=...]"
 	@echo "  make clean                remove the environment, stubs and caches; runs, models and data stay"
 
 setup: $(DEV) protos
@@ -49,6 +57,9 @@ train: $(TRAIN)
 export: $(TRAIN)
 	$(BIN)/digitforge-export $(RUN) $(EXPORT_ARGS)
 
+evaluate: $(TRAIN)
+	$(BIN)/digitforge-evaluate $(WHAT) $(EVALUATE_ARGS)
+
 serve: $(SERVE) protos
 	$(BIN)/digitforge-serve $(SERVE_ARGS)
 
@@ -59,6 +70,15 @@ lint: $(DEV) protos
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+bench-train: $(TRAIN)
+	$(BIN)/python -m benchmarks.train_speed $(BENCH_ARGS)
+
+bench-faults: $(TRAIN)
+	$(BIN)/python -m benchmarks.faults $(BENCH_ARGS)
+
+prove-resume: $(TRAIN)
+	$(BIN)/python -m benchmarks.prove_resume $(BENCH_ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache $(STUBS) $(STUBS:.py=.pyi)

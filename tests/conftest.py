@@ -36,7 +36,6 @@ def untrained_run(config: TrainingConfig, run_id: str = "untrained") -> Checkpoi
     return Checkpoint(
         config,
         run_id,
-        dataset="none",
         source_commit="none",
         finished=True,
         generator=generator.state_dict(),

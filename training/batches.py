@@ -12,12 +12,14 @@ class Batches:
         count: Images in the training set; an epoch.
         batch_size: Images in a step.
         seed: Names the orders.
+        smallest: A smaller rest of an epoch joins the batch before it. BatchNorm has no statistics of a single image.
     """
 
-    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+    def __init__(self, count: int, batch_size: int, seed: int, smallest: int = 2) -> None:
         self.count = count
         self.batch_size = batch_size
         self.seed = seed
+        self.smallest = smallest
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64)
 
@@ -29,6 +31,6 @@ class Batches:
             order = np.random.default_rng((self.seed, epoch)).permutation(self.count)
             self._order, self._epoch = torch.from_numpy(order), epoch
         end = position + self.batch_size
-        if self.count - end == 1:
-            end += 1  # BatchNorm has no statistics of a single image: it joins the batch before
+        if self.count - end < self.smallest:
+            end = self.count
         return self._order[position:end]

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from training.config import TrainingConfig
 
-FORMAT = 1
+FORMAT = 2
 NAME = "checkpoint.pt"
 
 
@@ -28,12 +28,14 @@ class Checkpoint:
     Attributes:
         config: What the run does.
         run_id: The run's name in the world, the same in all that is made from it.
-        dataset: The data set that it saw; never `auto`.
         source_commit: The commit of the trainer's source, `-dirty` behind it if changed, or `unknown`.
         images_seen: The clock.
         elapsed_s: Seconds spent in the loop so far.
         gan: `Gan.state_dict()`; None before the first step.
         latents_rng: State of the generator of latents; None before the first step.
+        governor, balance: Their `state_dict()`s; None before the first step.
+        recoveries: How often the run has gone back to its last good state.
+        best: The best snapshot so far, by the Fréchet distance to the held-out digits; None where none was measured.
         finished: The run has come to its end, so that `generator`, `discriminator` and `quality` are there.
         generator, discriminator: The weights to use: the generator's moving average, the discriminator as a detector.
         quality: What was measured at the end.
@@ -41,16 +43,24 @@ class Checkpoint:
 
     config: TrainingConfig
     run_id: str
-    dataset: str
     source_commit: str
     images_seen: int = 0
     elapsed_s: float = 0.0
     gan: dict[str, Any] | None = None
     latents_rng: torch.Tensor | None = None
+    governor: dict[str, Any] | None = None
+    balance: dict[str, Any] | None = None
+    recoveries: int = 0
+    best: dict[str, Any] | None = None
     finished: bool = False
     generator: dict[str, torch.Tensor] | None = None
     discriminator: dict[str, torch.Tensor] | None = None
     quality: dict[str, Any] | None = None
+
+    @property
+    def dataset(self) -> str:
+        """The data set that it saw; never `auto`."""
+        return self.config.dataset
 
 
 def save_checkpoint(checkpoint: Checkpoint, run_folder: Path) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,16 +11,18 @@ import torch
 from pydantic import ValidationError
 from tqdm import tqdm
 
-from training.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from training.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from training.config import PRESETS, TrainingConfig
-from training.data import NAMES, DataUnavailableError, load_data_set
+from training.data import NAMES, DataSet, DataUnavailableError, load_data_set
 from training.finish import finish
 from training.gan import DivergedError
 from training.idx_files import DataFileError
 from training.interrupts import stop_request
 from training.loop import train
 from training.provenance import new_run_id, source_commit
+from training.report import REPORT
 from training.run_folder import LATEST, new_run_folder, point_latest_to
+from training.workers import Workers, join_workers
 
 RUNS = Path("artifacts/runs")
 DEFAULT_PRESET = "default"
@@ -55,35 +58,54 @@ def main(arguments: list[str] | None = None) -> int:
 def run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
     """Start a run or go on with one, up to its end or a stop."""
     device = pick_device(options.device)
+    with join_workers(device) as workers:
+        tell = say if workers.first else lambda _: None
+        path, state, data = prepare(options, overrides, workers, tell)
+        if state.finished:
+            tell(f"{path} is finished")
+            return 0
+        together = f", {workers.count} workers" if workers.count > 1 else ""
+        what = f"preset {state.config.preset}, data set {state.dataset}"
+        tell(f"run {state.run_id} in {path}: {what}, on {device}{together}")
+        if workers.first:
+            point_latest_to(path, RUNS)
+        with stop_request() as stop:
+            gan = train(state, data, path, device, stop, tell, workers)
+            if not workers.first:
+                return 0
+            if gan is not None:
+                finish(state, gan, data, path, stop, tell)
+    if not state.finished:
+        say(f"interrupted after {state.images_seen:,} images; go on with: digitforge-train --resume --out {path}")
+        return INTERRUPTED
+    say(f"finished in {state.elapsed_s:.0f} s: {path}; look at {path / REPORT}")
+    say(f"export it with: digitforge-export {path}")
+    return 0
+
+
+def prepare(
+    options: argparse.Namespace, overrides: dict[str, Any], workers: Workers, tell: Callable[[str], None]
+) -> tuple[Path, Checkpoint, DataSet]:
+    """The run's folder, its state, new or as it was left, and its data set."""
     if options.resume:
         path = options.out or RUNS / LATEST
         if overrides:
             raise UsageError(f"--resume goes on with the run's own config: leave out --{flag(next(iter(overrides)))}")
         state = load_checkpoint(path)
-        if state.finished:
-            say(f"{path} is finished")
-            return 0
-        data = load_data_set(state.dataset, options.data_dir, say)
-    else:
-        config = configure(overrides)
-        if options.out and options.out.exists() and any(options.out.iterdir()):
-            raise UsageError(f"--out {options.out} is not empty: go on with it by --resume, or name another folder")
-        data = load_data_set(config.dataset, options.data_dir, say)
-        config = config.with_options({"dataset": data.name})  # what `auto` turned out to be
-        path = options.out or new_run_folder(RUNS, f"{config.preset}-{data.name}")
-        state = Checkpoint(config, new_run_id(config.preset, data.name), data.name, source_commit())
-
-    say(f"run {state.run_id} in {path}: preset {state.config.preset}, data set {state.dataset}, on {device}")
-    point_latest_to(path, RUNS)
-    with stop_request() as stop:
-        gan = train(state, data, path, device, stop, say)
-        if gan is not None:
-            finish(state, gan, data, path, stop, say)
-    if not state.finished:
-        say(f"interrupted after {state.images_seen:,} images; go on with: digitforge-train --resume --out {path}")
-        return INTERRUPTED
-    say(f"finished in {state.elapsed_s:.0f} s: {path}; export it with: digitforge-export {path}")
-    return 0
+        return path, state, load_data_set(state.dataset, options.data_dir, tell)
+    config = configure(overrides)
+    if workers.first and options.out and options.out.exists() and any(options.out.iterdir()):
+        raise UsageError(f"--out {options.out} is not empty: go on with it by --resume, or name another folder")
+    data = load_data_set(config.dataset, options.data_dir, tell)
+    config = config.with_options({"dataset": data.name})  # what `auto` turned out to be
+    state = Checkpoint(config, new_run_id(config.preset, data.name), source_commit())
+    name = f"{config.preset}-{data.name}"
+    if not workers.first:
+        return options.out or RUNS / name, state, data  # it does not write there
+    path = options.out or new_run_folder(RUNS, name)
+    path.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(state, path)  # from here on, whatever happens, it can be resumed
+    return path, state, data
 
 
 def configure(overrides: dict[str, Any]) -> TrainingConfig:
@@ -106,9 +128,9 @@ def explain(problem: Any) -> str:
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto` is the first CUDA GPU, else the CPU."""
+    """`auto` is a CUDA GPU, under torchrun each worker's own, else the CPU."""
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:

@@ -15,15 +15,15 @@ from training.batches import Batches
 from training.gan import Gan, check_finite
 from training.interrupts import StopRequest
 from training.losses import discriminator_loss
-from training.networks import Discriminator
+from training.networks import Discriminator, Generator
 from training.pixels import normalise, to_uint8
 from training.schedule import learning_rate_factor
 
 DETECTOR_SEED = 1  # added to the run's: the stage draws its own numbers, so that it can start over after a stop
 
 
-def train_detector(gan: Gan, images: Tensor, stop: StopRequest) -> Discriminator | None:
-    """Train a copy of the discriminator on real images uint8[count, 28, 28] and fresh fakes of `gan.ema`.
+def train_detector(gan: Gan, generator: Generator, images: Tensor, stop: StopRequest) -> Discriminator | None:
+    """Train a copy of the discriminator on real images uint8[count, 28, 28] and fresh fakes of the generator.
 
     Returns:
         The detector, or None if it was asked to stop. Without `detector_images`, the discriminator as it is.
@@ -33,7 +33,7 @@ def train_detector(gan: Gan, images: Tensor, stop: StopRequest) -> Discriminator
     optimizer = torch.optim.Adam(detector.parameters(), lr=config.detector_lr, betas=(0.9, 0.99), fused=True)
     rng = torch.Generator(gan.device).manual_seed(config.seed + DETECTOR_SEED)
     batches = Batches(len(images), config.batch_size, config.seed + DETECTOR_SEED)
-    generator = gan.ema.eval()
+    generator.eval()
     detector.train()
 
     seen = 0

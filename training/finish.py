@@ -1,17 +1,23 @@
-"""The end of a run: the detector, what the pair is worth on the test set, and the weights to use."""
+"""The end of a run: the best snapshot, a detector for it, what the pair is worth on the test set, and the weights."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 
-from evaluation.quality import Reference
+from evaluation.full_quality import full_quality
+from evaluation.reference import NAME as REFERENCE
+from evaluation.reference import FullReference
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.data import DataSet
 from training.detector import train_detector
 from training.gan import Gan
 from training.interrupts import StopRequest
 from training.loop import SHEET_IMAGES
-from training.measure import FixedLatents, measure_detector, measure_generator
+from training.measure import FixedLatents, generated_digits, measure_detector
+from training.model_card import save_safetensors, write_model_card
+from training.networks import Generator
 from training.plots import draw_plots
+from training.report import write_report
 from training.run_folder import METRICS, PLOTS, RunFolder
 
 
@@ -20,24 +26,42 @@ def finish(run: Checkpoint, gan: Gan, data: DataSet, path: Path, stop: StopReque
 
     Stopped on the way it leaves the run as it was, and starts over when the run is resumed.
     """
-    images = data.fit.images.to(gan.device)
-    detector = train_detector(gan, images, stop)
+    generator = best_generator(run, gan)
+    detector = train_detector(gan, generator, data.fit.images.to(gan.device), stop)
     if detector is None:
         return
+    if run.best is not None:
+        say(f"the best snapshot is that of {run.best['images_seen']:,} images")
     say(f"measuring against the {len(data.test):,} images of the test set")
-    reference = Reference.of(data.test.images, data.fit.images)
+    reference = FullReference.of(data.name, data.test.images, data.test.labels, data.fit.images)
     run.quality = {
-        "test_images": len(data.test),
-        **measure_generator(gan, reference),
-        "auroc": measure_detector(gan, detector, data.test.images),
+        "test_images": len(reference),
+        **full_quality(*generated_digits(generator, run.config, len(reference)), reference).figures,
+        "auroc": measure_detector(detector, generator, run.config, reference.images),
     }
-    run.generator, run.discriminator = gan.ema.state_dict(), detector.state_dict()
-    run.finished = True
+    run.generator, run.discriminator = generator.state_dict(), detector.state_dict()
+
+    # The checkpoint comes last: a run that dies before is resumed, and does this again.
+    reference.save(path / REFERENCE)
     with RunFolder(path, run.config, run.images_seen) as folder:
         folder.log(run.images_seen, {f"test/{name}": value for name, value in run.quality.items()})
-        folder.save_sheet("final", FixedLatents(run.config, SHEET_IMAGES, gan.device).images(gan))
+        folder.save_sheet(
+            "final", FixedLatents(run.config, SHEET_IMAGES, gan.device).images(generator), run.images_seen
+        )
         folder.save_weights("generator", run.generator)
         folder.save_weights("discriminator", run.discriminator)
+    run.finished = True
     draw_plots(path / METRICS, path / PLOTS)
+    save_safetensors(run, path)
+    write_model_card(run, path)
+    write_report(run, path, len(data.fit))
     save_checkpoint(run, path)
-    say("  ".join(f"{name} {value:.4g}" for name, value in run.quality.items()))
+    say("  ".join(f"{name} {value:.4g}" for name, value in run.quality.items() if not name.endswith("_floor")))
+
+
+def best_generator(run: Checkpoint, gan: Gan) -> Generator:
+    """The snapshot that was best on the held-out digits, or the last one where none was measured."""
+    generator = copy.deepcopy(gan.ema)
+    if run.best is not None:
+        generator.load_state_dict(run.best["generator"])
+    return generator.eval()

@@ -1,5 +1,6 @@
 """The training loop, to be read from top to bottom."""
 
+import copy
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -7,23 +8,35 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from evaluation.quality import Reference
+from evaluation.reference import Reference
+from training.balance import WORDS, Balance, diversity, diversity_of_real
 from training.batches import Batches
 from training.checkpoint import Checkpoint, CheckpointError, save_checkpoint
 from training.clock import Clock
 from training.data import DataSet
 from training.gan import DivergedError, Gan, check_finite
+from training.governor import Governor
 from training.interrupts import StopRequest
-from training.measure import FixedLatents, measure_generator
+from training.measure import FixedLatents, measure_snapshot
 from training.pixels import normalise
+from training.report import write_report
 from training.run_folder import RunFolder
 from training.schedule import learning_rate_factor
+from training.workers import Workers
 
 SHEET_IMAGES = 100
+SHOWN = ("d_loss", "g_loss", "d_real", "d_fake")
+MOST_RECOVERIES = 10
 
 
 def train(
-    run: Checkpoint, data: DataSet, path: Path, device: torch.device, stop: StopRequest, say: Callable[[str], None]
+    run: Checkpoint,
+    data: DataSet,
+    path: Path,
+    device: torch.device,
+    stop: StopRequest,
+    say: Callable[[str], None],
+    workers: Workers | None = None,
 ) -> Gan | None:
     """Train until the run's length is reached, or until the next whole step after `stop`.
 
@@ -33,86 +46,157 @@ def train(
         path: The run's folder.
         device: Where to compute.
         stop: Becomes true when the run should save itself and return.
-        say: Called with a line at every milestone, and for the losses where the config wants that.
+        say: Called with a line at every milestone and event, and for the losses where the config wants that.
+        workers: The processes that train together, or None for this one alone. Only the first one writes and says.
 
     Returns:
         The trained pair, or None if it was stopped before.
 
     Raises:
-        DivergedError: A loss or a weight is NaN or infinite; the last good checkpoint stays.
+        DivergedError: A loss or a weight is NaN or infinite, again and again; the last good checkpoint stays.
         CheckpointError: The run began on another kind of device.
     """
     # Moments of pixels that are always black underflow, and a CPU takes ten times as long for denormal numbers.
     torch.set_flush_denormal(True)
 
-    # The pair, its random numbers, and the data in the device's memory.
+    # The pair, what watches it, its random numbers, and the data in the device's memory.
     config = run.config
-    gan = Gan(config, device)
+    workers = workers or Workers()
+    gan = Gan(config, device, workers)
+    governor = Governor(gan)
+    balance = Balance()
     latents_rng = torch.Generator(device).manual_seed(config.seed)
-    if run.gan is not None and run.latents_rng is not None:
-        gan.load_state_dict(run.gan)
+    images, digits = data.fit.images.to(device), data.fit.labels.to(device)
+    batches = Batches(len(images), config.batch_size, config.seed, smallest=2 * workers.count)
+
+    def keep_state() -> None:
+        check_finite(gan.generator, gan.discriminator, gan.ema)
+        run.gan, run.latents_rng = copy.deepcopy(gan.state_dict()), latents_rng.get_state()
+        run.governor, run.balance = governor.state_dict(), balance.state_dict()
+
+    def restore_state() -> None:
+        if run.gan is None or run.latents_rng is None or run.governor is None or run.balance is None:
+            return  # a new run
+        gan.load_state_dict(copy.deepcopy(run.gan))
+        governor.load_state_dict(run.governor)
+        balance.load_state_dict(run.balance)
         try:
             latents_rng.set_state(run.latents_rng)
         except RuntimeError as error:
             raise CheckpointError(f"run {run.run_id} began on another kind of device than {device.type}") from error
-    images, digits = data.fit.images.to(device), data.fit.labels.to(device)
-    batches = Batches(len(images), config.batch_size, config.seed)
+
+    restore_state()
 
     def draw_latents(count: int) -> torch.Tensor:
-        return torch.randn(count, config.latent_size, device=device, generator=latents_rng)
+        # All workers draw the numbers of all, so that a run does not depend on how many they are.
+        return workers.share(torch.randn(count, config.latent_size, device=device, generator=latents_rng))
 
-    # What a milestone shows and measures: the same latents every time.
+    # What is shown and measured: the same latents every time.
     sheet = FixedLatents(config, SHEET_IMAGES, device)
-    held_out = Reference.of(data.held_out.images, data.fit.images) if config.measure_milestones else None
+    real_diversity = diversity_of_real(normalise(images, config.pixel_mean, config.pixel_std), digits, config.classes)
+    measuring = config.measure_milestones and workers.first
+    held_out = Reference.of(data.held_out.images, data.fit.images) if measuring else None
     milestone_images = config.milestone_images or len(images)
 
     # The clock, and what shows it.
     clock = Clock(config, len(images), run.elapsed_s)
     done = clock.bar_position(run.images_seen)
     with (
-        RunFolder(path, config, run.images_seen) as folder,
-        tqdm(desc="training", disable=None, initial=done, **clock.bar) as bar,
+        RunFolder(path, config, run.images_seen, writing=workers.first) as folder,
+        tqdm(desc="training", disable=None if workers.first else True, initial=done, **clock.bar) as bar,
     ):
 
+        def tell(event: str, text: str) -> None:
+            folder.log_event(run.images_seen, event, text)
+            say(f"after {run.images_seen:,} images: {text}")
+
         def save() -> None:
-            check_finite(gan.generator, gan.discriminator, gan.ema)
-            run.elapsed_s, run.gan, run.latents_rng = clock.elapsed_s, gan.state_dict(), latents_rng.get_state()
-            save_checkpoint(run, path)
+            keep_state()
+            run.elapsed_s = clock.elapsed_s
+            if workers.first:
+                save_checkpoint(run, path)
 
         if run.images_seen == 0:
             folder.save_sheet("real", normalise(images[:SHEET_IMAGES], config.pixel_mean, config.pixel_std))
+            keep_state()
+        good = run.images_seen  # where the state that was kept last stands
 
-        while (progress := clock.progress(run.images_seen)) < 1 and not stop:
-            # One step of both networks.
-            batch = batches.at(run.images_seen).to(device)
-            latents = draw_latents(len(batch))
-            fresh_latents = draw_latents(len(batch)) if config.fresh_latents else None
-            gan.set_learning_rates(learning_rate_factor(config.lr_end, progress))
-            statistics = gan.step(images[batch], digits[batch], latents, fresh_latents)
-            run.images_seen += len(batch)
-            gan.update_ema(len(batch), run.images_seen)
-            bar.update(clock.bar_position(run.images_seen) - bar.n)
+        progress, stopping = workers.agree(clock.progress(run.images_seen), bool(stop))
+        while progress < 1 and not stopping:
+            try:
+                # One step of both networks, with an eye on their pace.
+                batch = batches.at(run.images_seen)
+                share = workers.share(batch).to(device)
+                latents = draw_latents(len(batch))
+                fresh_latents = draw_latents(len(batch)) if config.fresh_latents else None
+                schedule = learning_rate_factor(config.lr_end, progress)
+                gan.set_learning_rates(
+                    schedule * governor.rates["generator"], schedule * governor.rates["discriminator"]
+                )
+                governor.before_step(gan)
+                statistics = gan.step(images[share], digits[share], latents, fresh_latents, len(batch))
+                governor.after_step(gan, schedule)
+                run.images_seen += len(batch)
+                gan.update_ema(len(batch), run.images_seen)
+                progress, stopping = workers.agree(clock.progress(run.images_seen), bool(stop))
+                bar.update(clock.bar_position(run.images_seen) - bar.n)
 
-            # The losses, now and then: to read them is to wait for the device.
-            if gan.steps % config.log_steps == 0:
-                values = {name: float(value) for name, value in statistics.items()}
-                if not all(map(math.isfinite, values.values())):
-                    raise DivergedError(f"after {run.images_seen:,} images the losses are {values}")
-                folder.log(run.images_seen, values)
-                losses = "  ".join(f"{name} {value:.3f}" for name, value in values.items())
-                bar.set_postfix_str(losses)
-                if config.print_losses:
-                    say(f"epoch {(run.images_seen - 1) // len(images) + 1}  step {gan.steps}  {losses}")
+                # The losses and the balance, now and then: to read them is to wait for the device.
+                if gan.steps % config.log_steps == 0:
+                    statistics["g_gradient_norm"] = gan.generator_gradient_norm()
+                    values = workers.mean(statistics)
+                    values["diversity"] = diversity(sheet.images(gan.generator), config.classes) / real_diversity
+                    if not all(map(math.isfinite, values.values())):
+                        raise DivergedError(f"the losses are no finite numbers any more: {values}")
+                    values |= {f"{name}_pace": pace for name, pace in governor.paces.items()}
+                    values |= {f"{name[0]}_rate": rate for name, rate in governor.rates.items()}
+                    folder.log(run.images_seen, {**values, "elapsed_s": clock.elapsed_s})
+                    if text := governor.news():
+                        tell("pace", text)
+                    if state := balance.look(values):
+                        tell(state, WORDS[state])
+                    losses = "  ".join(f"{name} {values[name]:.3f}" for name in SHOWN)
+                    bar.set_postfix_str(losses)
+                    if config.print_losses:
+                        say(f"epoch {(run.images_seen - 1) // len(images) + 1}  step {gan.steps}  {losses}")
 
-            # A milestone: the sheet, the quality, the checkpoint.
-            milestone, beyond = divmod(run.images_seen, milestone_images)
-            if beyond < len(batch):
-                folder.save_sheet(f"{milestone:04d}", sheet.images(gan))
-                if held_out is not None:
-                    quality = measure_generator(gan, held_out)
+                # A milestone: the sheet, the quality, the best snapshot, the checkpoint.
+                milestone, beyond = divmod(run.images_seen, milestone_images)
+                at_milestone = beyond < len(batch)
+                if at_milestone:
+                    folder.save_sheet(f"{milestone:04d}", sheet.images(gan.ema), run.images_seen)
+                if held_out is not None and (
+                    progress >= 1 or (at_milestone and milestone % config.measure_milestones == 0)
+                ):
+                    check_finite(gan.ema)
+                    quality = measure_snapshot(gan.ema, config, held_out)
                     folder.log(run.images_seen, quality)
                     figures = "  ".join(f"{name} {value:.3g}" for name, value in quality.items())
                     say(f"{run.images_seen:,} images in {clock.elapsed_s:.0f} s  {figures}")
-                save()
+                    if run.best is None or quality["frechet_distance"] < run.best["frechet_distance"]:
+                        weights = copy.deepcopy(gan.ema.state_dict())
+                        run.best = {"images_seen": run.images_seen, **quality, "generator": weights}
+                if at_milestone:
+                    save()
+                    good = run.images_seen
+                    if workers.first:
+                        write_report(run, path, len(images))
+
+            # Back to the last good state, with the network that ran ahead slowed down.
+            except DivergedError as error:
+                run.recoveries += 1
+                if run.recoveries > MOST_RECOVERIES:
+                    raise
+                blamed = governor.after_failure()
+                run.governor = governor.state_dict()
+                restore_state()
+                diverged_at, run.images_seen = run.images_seen, good
+                progress, stopping = workers.agree(clock.progress(run.images_seen), bool(stop))
+                folder.rewind(run.images_seen)
+                tell(
+                    "recovered",
+                    f"the run diverged after {diverged_at:,} images ({error}); it goes on from {good:,} with the "
+                    f"learning rate of the {blamed} halved",
+                )
         save()
-    return gan if clock.progress(run.images_seen) >= 1 else None
+    return gan if progress >= 1 else None

@@ -3,14 +3,15 @@
 import torch
 from torch import Tensor, nn
 
-from evaluation.quality import Reference, detector_auroc, generator_quality
+from evaluation.classifier import SHOWING_DIGITS
+from evaluation.quality import detector_auroc, generator_quality
+from evaluation.reference import Reference
 from training.config import TrainingConfig
-from training.gan import Gan
+from training.networks import Generator
 from training.pixels import normalise, to_uint8
 
 SEED = 20_250_311
 CHUNK = 1000  # images at a time
-SHOWING_DIGITS = ("mnist", "qmnist", "emnist-digits", "sklearn-digits")
 
 
 class FixedLatents:
@@ -29,9 +30,8 @@ class FixedLatents:
         self.digits = torch.arange(count, device=device) % config.classes if config.classes else None
 
     @torch.no_grad()
-    def images(self, gan: Gan) -> Tensor:
-        """What the generator to be exported makes of them: float32[count, 784] in its scale."""
-        generator = gan.ema
+    def images(self, generator: Generator) -> Tensor:
+        """What a generator makes of them in inference mode: float32[count, 784] in its scale."""
         training = generator.training
         generator.eval()
         images = [
@@ -42,23 +42,30 @@ class FixedLatents:
         return torch.cat(images)
 
 
-def measure_generator(gan: Gan, reference: Reference) -> dict[str, float]:
+def generated_digits(generator: Generator, config: TrainingConfig, count: int) -> tuple[Tensor, Tensor | None]:
+    """uint8[count, 28, 28] from the fixed latents, and the classes asked for, int64[count] or None; on the CPU.
+
+    None too where the data set does not show digits: what the classifier takes a piece of clothing for says nothing.
+    """
+    fixed = FixedLatents(config, count, next(generator.parameters()).device)
+    images = to_uint8(fixed.images(generator), config.pixel_mean, config.pixel_std).cpu()
+    asked = fixed.digits.cpu() if fixed.digits is not None and config.dataset in SHOWING_DIGITS else None
+    return images, asked
+
+
+def measure_snapshot(generator: Generator, config: TrainingConfig, reference: Reference) -> dict[str, float]:
     """`generator_quality` of as many images as the reference has."""
-    fixed = FixedLatents(gan.config, len(reference), gan.device)
-    images = to_uint8(fixed.images(gan), gan.config.pixel_mean, gan.config.pixel_std)
-    # The classifier knows digits: what it takes a piece of clothing for says nothing.
-    asked = fixed.digits.cpu() if fixed.digits is not None and gan.config.dataset in SHOWING_DIGITS else None
-    return generator_quality(images.cpu(), asked, reference)
+    return generator_quality(*generated_digits(generator, config, len(reference)), reference)
 
 
 @torch.no_grad()
-def measure_detector(gan: Gan, detector: nn.Module, real: Tensor) -> float:
+def measure_detector(detector: nn.Module, generator: Generator, config: TrainingConfig, real: Tensor) -> float:
     """AUROC of a detector on real images uint8[count, 28, 28] against as many generated ones."""
-    config = gan.config
-    fake = to_uint8(FixedLatents(config, len(real), gan.device).images(gan), config.pixel_mean, config.pixel_std)
+    device = next(detector.parameters()).device
+    fake, _ = generated_digits(generator, config, len(real))
 
     def score(images: Tensor) -> Tensor:
-        parts = images.to(gan.device).split(CHUNK)
+        parts = images.to(device).split(CHUNK)
         return torch.cat([detector(normalise(part, config.pixel_mean, config.pixel_std)) for part in parts]).cpu()
 
     return detector_auroc(score(real), score(fake))

@@ -1,10 +1,15 @@
-"""The networks: multilayer perceptrons, the article's and the default preset's in one class each.
+"""The networks: multilayer perceptrons, with one layer of overlapping patches between them and the pixels if asked for.
 
 Images are flat here, float32[batch, 784], in the generator's scale (see `pixels.py`). `digits` are the classes,
 int64[batch].
+
+A last layer that is fully connected has weights of its own for every pixel, and so noise of its own in every pixel:
+speckles. One that places the same learned patches everywhere has none, at the same cost. The discriminator's first
+layer likewise. docs/training.md has the measurements.
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -13,36 +18,43 @@ from training.config import TrainingConfig
 IMAGE_SIZE = 28
 PIXELS = IMAGE_SIZE * IMAGE_SIZE
 LEAKY_SLOPE = 0.2
+GENERATOR_GRID = 7  # the generator's patches are 8 pixels wide and start every 4
+DISCRIMINATOR_GRID = 14  # the discriminator's are 5 wide and start every 2
 
 
 class Generator(nn.Module):
-    """Latents to images: latent-128-256-512-1024-784 with LeakyReLU 0.2 and a tanh at the end.
+    """Latents to images: fully connected layers with LeakyReLU 0.2, then pixels or patches, then a tanh.
 
     Args:
         latent_size: Length of a latent vector.
         classes: Number of classes, 0 for a generator without. A class enters as a learned vector added to the first
             layer's output, which is what a one-hot vector concatenated to the latents would do.
-        batch_norm: BatchNorm1d after the 256, 512 and 1024 layers, as the article has it.
+        hidden: Widths of the hidden layers.
+        channels: Kinds of patches, each placed on a grid of 7 by 7; 0 for a fully connected last layer.
+        batch_norm: BatchNorm1d after all hidden layers but the first, as the article has it.
     """
 
-    HIDDEN = (128, 256, 512, 1024)
-
-    def __init__(self, latent_size: int, classes: int, batch_norm: bool) -> None:
+    def __init__(
+        self, latent_size: int, classes: int, hidden: tuple[int, ...], channels: int, batch_norm: bool
+    ) -> None:
         super().__init__()
-        first, *others = self.HIDDEN
         self.latent_size = latent_size
         self.classes = classes
-        self.first = nn.Linear(latent_size, first)
-        self.class_embedding = nn.Embedding(classes, first) if classes else None
+        self.first = nn.Linear(latent_size, hidden[0])
+        self.class_embedding = nn.Embedding(classes, hidden[0]) if classes else None
         layers: list[nn.Module] = [nn.LeakyReLU(LEAKY_SLOPE)]
-        width = first
-        for next_width in others:
+        for width, next_width in pairwise(hidden):
             layers.append(nn.Linear(width, next_width))
             if batch_norm:
                 layers.append(nn.BatchNorm1d(next_width))
             layers.append(nn.LeakyReLU(LEAKY_SLOPE))
-            width = next_width
-        self.rest = nn.Sequential(*layers, nn.Linear(width, PIXELS), nn.Tanh())
+        if channels:
+            grid = (channels, GENERATOR_GRID, GENERATOR_GRID)
+            layers += [nn.Linear(hidden[-1], channels * GENERATOR_GRID**2), nn.LeakyReLU(LEAKY_SLOPE)]
+            layers += [nn.Unflatten(1, grid), nn.ConvTranspose2d(channels, 1, 8, stride=4, padding=2), nn.Flatten()]
+        else:
+            layers.append(nn.Linear(hidden[-1], PIXELS))
+        self.rest = nn.Sequential(*layers, nn.Tanh())
 
     def forward(self, z: Tensor, digits: Tensor | None = None) -> Tensor:
         """float32[batch, latent], int64[batch] -> float32[batch, 784] in [-1, 1]."""
@@ -53,22 +65,26 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images to a logit, positive for real: 784-512-256-1 with LeakyReLU 0.2.
+    """Images to a logit, positive for real: pixels or patches, then fully connected layers with LeakyReLU 0.2.
 
     Args:
         classes: Number of classes, 0 for a discriminator that sees none. A class enters by projection: its logit is
             `w·h + v[digit]·h` (Miyato and Koyama 2018, "cGANs with Projection Discriminator"), so that without a
             label the first term is a discriminator of its own: the detector that is exported.
-        batch_norm: BatchNorm1d on the 512 and 256 layers, as the article has it.
+        hidden: Widths of the fully connected layers.
+        channels: Kinds of patches, each looked for on a grid of 14 by 14; 0 for a fully connected first layer.
+        batch_norm: BatchNorm1d on the fully connected layers, as the article has it.
     """
 
-    HIDDEN = (512, 256)
-
-    def __init__(self, classes: int, batch_norm: bool) -> None:
+    def __init__(self, classes: int, hidden: tuple[int, ...], channels: int, batch_norm: bool) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         width = PIXELS
-        for next_width in self.HIDDEN:
+        if channels:
+            layers += [nn.Unflatten(1, (1, IMAGE_SIZE, IMAGE_SIZE)), nn.Conv2d(1, channels, 5, stride=2, padding=2)]
+            layers += [nn.LeakyReLU(LEAKY_SLOPE), nn.Flatten()]
+            width = channels * DISCRIMINATOR_GRID**2
+        for next_width in hidden:
             layers.append(nn.Linear(width, next_width))
             if batch_norm:
                 layers.append(nn.BatchNorm1d(next_width))
@@ -96,6 +112,17 @@ def not_finite(weights: Mapping[str, Tensor]) -> list[str]:
 
 def build_networks(config: TrainingConfig) -> tuple[Generator, Discriminator]:
     """The pair that a config describes, freshly initialised from torch's global generator of random numbers."""
-    generator = Generator(config.latent_size, config.classes, config.generator_batch_norm)
-    discriminator = Discriminator(config.classes, config.discriminator_batch_norm)
+    generator = Generator(
+        config.latent_size,
+        config.classes,
+        config.generator_hidden,
+        config.generator_channels,
+        config.generator_batch_norm,
+    )
+    discriminator = Discriminator(
+        config.classes,
+        config.discriminator_hidden,
+        config.discriminator_channels,
+        config.discriminator_batch_norm,
+    )
     return generator, discriminator

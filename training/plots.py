@@ -1,6 +1,5 @@
 """The plots of a run, from its metrics: the losses, the balance of the pair, and the quality of the digits."""
 
-import json
 from pathlib import Path
 
 import matplotlib as mpl
@@ -8,31 +7,32 @@ import matplotlib as mpl
 mpl.use("Agg")  # no window: the trainer may run anywhere
 from matplotlib import pyplot as plt
 
-CURVES = {
-    "losses.png": ("loss", ("d_loss", "g_loss")),
-    "balance.png": ("mean probability that D gives to be real", ("d_real", "d_fake")),
-    "quality.png": ("Fréchet distance / real-against-real floor", ("frechet_ratio",)),
-}
+from training.charts import CHARTS
+from training.metrics_file import read_metrics
+
+NAMES = ("losses", "balance", "quality")  # the report has the others too
 
 
 def draw_plots(metrics: Path, folder: Path) -> None:
     """Draw every curve of which `metrics` (JSON lines, each with `images`) has values, as PNG files in `folder`."""
-    entries = [json.loads(line) for line in metrics.read_text().splitlines()]
+    curves = read_metrics(metrics).curves
     folder.mkdir(exist_ok=True)
-    for name, (label, keys) in CURVES.items():
-        points = {key: [(entry["images"], entry[key]) for entry in entries if key in entry] for key in keys}
-        if not any(points.values()):
+    for chart in CHARTS:
+        series = [one for one in chart.series if one.key in curves]
+        if chart.name not in NAMES or not series:
             continue
         figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
-        for key, values in points.items():
-            axes.plot(*zip(*values, strict=True), label=key, linewidth=1)
-        axes.set(xlabel="real images seen", ylabel=label)
-        if name == "quality.png":
+        for one in series:
+            curve = curves[one.key]
+            axes.plot(curve.images, curve.values, label=one.label, linewidth=1)
+        axes.set(title=chart.title, xlabel="real images seen")
+        if chart.log:
             axes.set_yscale("log")
-        if name == "balance.png":
-            axes.set_ylim(0, 1)
-            axes.axhline(0.5, color="grey", linewidth=0.5)
+        if chart.limits is not None:
+            axes.set_ylim(*chart.limits)
+        if chart.line is not None:
+            axes.axhline(chart.line[0], color="grey", linewidth=0.5)
         axes.grid(alpha=0.3)
         axes.legend()
-        figure.savefig(folder / name, dpi=100)
+        figure.savefig(folder / f"{chart.name}.png", dpi=100)
         plt.close(figure)

@@ -8,6 +8,10 @@ metrics.jsonl        losses and quality, a JSON object a line
 events.out.tfevents* the same for TensorBoard
 sheets/              real.png, and a sheet of fakes from the same latents at every milestone
 plots/               losses, balance and quality, at the end
+report.html          all of it in one page, renewed at every milestone
+generator.safetensors, discriminator.safetensors, MODEL_CARD.md
+                     the weights and what they are, to be passed on, at the end
+reference.npz        the real digits that the figures compare with, at the end
 """
 
 import json
@@ -22,6 +26,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from evaluation import torchvision_without_ops  # noqa: F401  (before torchvision)
+from training.charts import tensorboard_layout
 from training.checkpoint import save_atomically
 from training.config import TrainingConfig
 
@@ -77,7 +82,7 @@ class RunFolder:
         self._close()
 
     def rewind(self, images_seen: int) -> None:
-        """Drop the lines and events beyond: that part is run again. What the trainer saw and did stays."""
+        """Drop the lines and events beyond: that part is run again."""
         if self.writing:
             self._close()
             self._open(images_seen)
@@ -95,7 +100,7 @@ class RunFolder:
         if not self.writing:
             return
         self._metrics.write(json.dumps({"images": images_seen, "event": event, "text": text}) + "\n")
-        self._events.add_text("events", f"{event}: {text}", images_seen)
+        self._events.add_text("events", f"**{event.replace('_', ' ')}**: {text}", images_seen)
 
     def save_sheet(self, name: str, images: Tensor, images_seen: int = 0) -> None:
         """float[count, 784] in the generator's scale, shown as 0.5 * (x + 1), ten a row."""
@@ -104,7 +109,7 @@ class RunFolder:
         pictures = (0.5 * (images.float().unflatten(1, (1, 28, 28)) + 1)).clamp(0, 1)
         sheet = make_grid(pictures, nrow=SHEET_COLUMNS)
         save_image(sheet, self.sheets / f"{name}.png")
-        self._events.add_image("real" if name == "real" else "sheet", sheet, images_seen)
+        self._events.add_image(name if name in ("real", "final") else "sheet", sheet, images_seen)
 
     def save_weights(self, name: str, weights: dict[str, torch.Tensor]) -> None:
         """Plain weights for `load_state_dict`, as `<name>.pth`."""
@@ -114,6 +119,7 @@ class RunFolder:
         self._drop_metrics_beyond(images_seen)
         self._metrics = (self.path / METRICS).open("a", buffering=1)
         self._events = SummaryWriter(str(self.path), purge_step=images_seen + 1 if images_seen else None)
+        self._events.add_custom_scalars(tensorboard_layout())
 
     def _close(self) -> None:
         if self.writing:
@@ -130,6 +136,9 @@ class RunFolder:
                 entry: dict[str, Any] = json.loads(line)
             except json.JSONDecodeError:
                 continue  # the line that a killed run was writing
-            if entry["images"] <= images_seen:
+            # The figures of a finish that was killed are measured again.
+            if entry["images"] <= images_seen and not any(name.startswith("test/") for name in entry):
                 kept.append(line)
-        path.write_text("".join(f"{line}\n" for line in kept))
+        beside = path.with_suffix(".partial")
+        beside.write_text("".join(f"{line}\n" for line in kept))
+        os.replace(beside, path)

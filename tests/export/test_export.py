@@ -36,7 +36,7 @@ def test_both_models_of_a_version_describe_the_same_run(model_repository: Path) 
         assert set(generator) == set(discriminator) == KEYS
         assert generator["digitforge.run_id"] == discriminator["digitforge.run_id"] == f"untrained-{version}"
         assert (generator["digitforge.role"], discriminator["digitforge.role"]) == ("generator", "discriminator")
-        assert json.loads(generator["digitforge.config"]) == PRESETS["default"].model_dump()
+        assert json.loads(generator["digitforge.config"]) == PRESETS["default"].model_dump(mode="json")
         assert generator["digitforge.config_hash"] == PRESETS["default"].digest()
         assert json.loads(generator["digitforge.quality"])["auroc"] == 0.9
 
@@ -186,7 +186,7 @@ def test_the_command_exports_a_finished_run(run_of: RunOf, tmp_path: Path, capsy
 def test_an_unfinished_run_is_refused_with_the_way_to_finish_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save_checkpoint(Checkpoint(PRESETS["default"], "half", "mnist", "none", images_seen=1234), tmp_path)
+    save_checkpoint(Checkpoint(PRESETS["default"], "half", "none", images_seen=1234), tmp_path)
     assert command.main([str(tmp_path)]) == 1
     error = capsys.readouterr().err
     assert "is not finished (1,234 images so far)" in error

@@ -1,4 +1,4 @@
-"""The preset `article` against a plain transcription of the tutorial's script, number by number."""
+"""The preset `article` against the tutorial's script as `benchmarks/article_script.py` has it, number by number."""
 
 import copy
 from itertools import pairwise
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from benchmarks.article_script import Discriminator, Generator, train_step
 from training.checkpoint import Checkpoint
 from training.config import PRESETS
 from training.data import DataSet
@@ -16,70 +17,9 @@ from training.gan import Gan
 from training.interrupts import StopRequest
 from training.loop import train
 
+ARTICLE = PRESETS["article"].with_options({"bfloat16": False})  # as the script: its numbers are float32's
 STEPS = 5
 BATCH = 128
-
-
-def transcribed_generator() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(50, 128),
-        nn.LeakyReLU(0.2),
-        nn.Linear(128, 256),
-        nn.BatchNorm1d(256),
-        nn.LeakyReLU(0.2),
-        nn.Linear(256, 512),
-        nn.BatchNorm1d(512),
-        nn.LeakyReLU(0.2),
-        nn.Linear(512, 1024),
-        nn.BatchNorm1d(1024),
-        nn.LeakyReLU(0.2),
-        nn.Linear(1024, 784),
-        nn.Tanh(),
-    )
-
-
-def transcribed_discriminator() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(784, 512),
-        nn.BatchNorm1d(512),
-        nn.LeakyReLU(0.2),
-        nn.Linear(512, 256),
-        nn.BatchNorm1d(256),
-        nn.LeakyReLU(0.2),
-        nn.Linear(256, 1),
-        nn.Sigmoid(),
-    )
-
-
-def transcribed_step(
-    generator: nn.Module,
-    discriminator: nn.Module,
-    g_optimizer: torch.optim.Optimizer,
-    d_optimizer: torch.optim.Optimizer,
-    images: Tensor,
-    z: Tensor,
-    fresh_z: Tensor,
-) -> list[float]:
-    """One iteration of the script: the discriminator on real and fake, then the generator on fakes of its own."""
-    criterion = nn.BCELoss()
-    batch = len(images)
-    real = (images.reshape(batch, 784) / 255.0 - 0.1) / 0.5  # ToTensor, Normalize(0.1, 0.5)
-    ones, zeros = torch.ones(batch).reshape(-1, 1), torch.zeros(batch).reshape(-1, 1)
-
-    real_output = discriminator(real)
-    fake_output = discriminator(generator(z))
-    d_loss = criterion(real_output, ones) + criterion(fake_output, zeros)
-    d_optimizer.zero_grad()
-    g_optimizer.zero_grad()
-    d_loss.backward()
-    d_optimizer.step()
-
-    g_loss = criterion(discriminator(generator(fresh_z)), ones)
-    d_optimizer.zero_grad()
-    g_optimizer.zero_grad()
-    g_loss.backward()
-    g_optimizer.step()
-    return [value.item() for value in (d_loss, g_loss, real_output.mean(), fake_output.mean())]
 
 
 def copy_weights(ours: nn.Module, theirs: nn.Module) -> None:
@@ -89,8 +29,8 @@ def copy_weights(ours: nn.Module, theirs: nn.Module) -> None:
 
 
 def test_its_first_steps_are_those_of_the_script(small_digits: DataSet) -> None:
-    gan = Gan(PRESETS["article"], torch.device("cpu"))
-    generator, discriminator = transcribed_generator(), transcribed_discriminator()
+    gan = Gan(ARTICLE, torch.device("cpu"))
+    generator, discriminator = Generator(), Discriminator()
     copy_weights(gan.generator, generator)
     copy_weights(gan.discriminator, discriminator)
     generator_start = copy.deepcopy(generator.state_dict())
@@ -104,12 +44,16 @@ def test_its_first_steps_are_those_of_the_script(small_digits: DataSet) -> None:
     for start, end in pairwise(ends):
         images, digits = small_digits.fit.images[start:end], small_digits.fit.labels[start:end]
         z, fresh_z = (torch.randn(end - start, 50, generator=rng) for _ in range(2))
-        theirs = transcribed_step(generator, discriminator, g_optimizer, d_optimizer, images, z, fresh_z)
+        real = (images / 255.0 - 0.1) / 0.5  # ToTensor, Normalize(0.1, 0.5)
+        values = train_step(generator, discriminator, g_optimizer, d_optimizer, real, z, fresh_z)
+        theirs = [value.mean().item() for value in values]
         ours = gan.step(images, digits, z, fresh_z)
-        assert [float(value) for value in ours.values()] == pytest.approx(theirs, rel=2e-4)
+        names = ("d_loss", "g_loss", "d_real", "d_fake")
+        assert [float(ours[name]) for name in names] == pytest.approx(theirs, rel=2e-4)
 
     # Adam makes whole steps of gradients that are nothing but rounding (a bias before a BatchNorm has no other), so
-    # the weights are compared by the way that they have come, layer by layer.
+    # the weights are compared by the way that they have come, layer by layer. Its rounding alone came to 0.04 of that
+    # on one machine and stays below 0.02 on another; a learning rate off by a tenth would come to 0.1.
     for ours_network, their_network, start in (
         (gan.generator, generator, generator_start),
         (gan.discriminator, discriminator, discriminator_start),
@@ -118,12 +62,12 @@ def test_its_first_steps_are_those_of_the_script(small_digits: DataSet) -> None:
             ours_network.state_dict().values(), their_network.state_dict().values(), start.values(), strict=True
         ):
             if mine.ndim == 2:
-                assert (mine - other).norm() < 0.02 * (other - before).norm()
+                assert (mine - other).norm() < 0.08 * (other - before).norm()
 
 
 def test_a_wrong_learning_rate_would_be_seen(small_digits: DataSet) -> None:
-    gan = Gan(PRESETS["article"], torch.device("cpu"))
-    other = Gan(PRESETS["article"].with_options({"discriminator_lr": 4e-4}), torch.device("cpu"))
+    gan = Gan(ARTICLE, torch.device("cpu"))
+    other = Gan(ARTICLE.with_options({"discriminator_lr": 4e-4}), torch.device("cpu"))
     images, digits = small_digits.fit.images[:BATCH], small_digits.fit.labels[:BATCH]
     z, fresh_z = torch.randn(2, BATCH, 50, generator=torch.Generator().manual_seed(0))
     first, second = (copy.deepcopy(pair.step(images, digits, z, fresh_z)) for pair in (gan, other))
@@ -133,7 +77,7 @@ def test_a_wrong_learning_rate_would_be_seen(small_digits: DataSet) -> None:
 def test_it_prints_losses_and_leaves_sheets_and_weights(small_digits: DataSet, tmp_path: Path) -> None:
     config = PRESETS["article"].with_options({"epochs": 2, "log_steps": 5})
     lines: list[str] = []
-    run = Checkpoint(config, "test", small_digits.name, "none")
+    run = Checkpoint(config, "test", "none")
     stop = StopRequest()
     gan = train(run, small_digits, tmp_path, torch.device("cpu"), stop, lines.append)
     assert gan is not None
@@ -147,7 +91,7 @@ def test_it_prints_losses_and_leaves_sheets_and_weights(small_digits: DataSet, t
         "final.png",
         "real.png",
     ]
-    generator, discriminator = transcribed_generator(), transcribed_discriminator()
+    generator, discriminator = Generator(), Discriminator()
     for name, network in (("generator", generator), ("discriminator", discriminator)):
         weights = torch.load(tmp_path / f"{name}.pth", weights_only=True)
         for target, source in zip(network.state_dict().values(), weights.values(), strict=True):

@@ -1,0 +1,1 @@
+"""What measures speed, quality and load; each prints a table and writes JSON into `artifacts/benchmarks`."""

@@ -1,0 +1,71 @@
+"""What a benchmark leaves: a table to read, and JSON that says on what machine and how it was measured."""
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from training.provenance import source_commit
+
+ARTIFACTS = Path("artifacts/benchmarks")
+PACKAGES = ("torch", "torchvision", "torchmetrics", "numpy")
+
+
+def machine() -> dict[str, Any]:
+    """What ran, and how busy it was: figures from a machine that does other work at the same time are worth less."""
+    return {
+        "platform": platform.platform(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "cores_allowed": cores_allowed(),
+        "load_average": os.getloadavg()[0],
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+        "commit": source_commit(),
+        "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+    }
+
+
+def processor() -> str:
+    """The processor's model, as Linux tells it, else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()
+
+
+def cores_allowed() -> int:
+    """Cores that this process may use: `taskset` and containers allow fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def write_json(name: str, figures: dict[str, Any], how: str) -> Path:
+    """Write `artifacts/benchmarks/<name>.json`: the figures, how they were measured, and on what."""
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    path = ARTIFACTS / f"{name}.json"
+    path.write_text(json.dumps({"how": how, "machine": machine(), **figures}, indent=2) + "\n")
+    return path
+
+
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell; the first is a name, the others are figures."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if index else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (header, *rows)
+    )
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The same for the documentation."""
+    lines = (header, ["---"] * len(header), *rows)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

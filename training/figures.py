@@ -1,0 +1,121 @@
+"""The figures of a pair's quality, told to people: what each is called, what it means and how it is written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+FLOOR = "_floor"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """How a figure is told.
+
+    Attributes:
+        label: Its name.
+        meaning: What it says, in a sentence or two.
+        unit: `share` is written as a percentage, `multiple` of the floor as such, `count` and `number` as they are.
+        headline: It is among those that are shown first.
+        floor: Name of its floor, where that is not its own with `_floor` behind it.
+    """
+
+    label: str
+    meaning: str
+    unit: str = "number"
+    headline: bool = False
+    floor: str = ""
+
+
+# In the order in which they are shown.
+FIGURES = {
+    "frechet_ratio": Figure(
+        "Fréchet distance",
+        "How far the fakes are from real images, in a classifier's features, as a multiple of the floor: what other "
+        "real images get. Lower is better, 1 is perfect.",
+        "multiple",
+        headline=True,
+    ),
+    "recognised_as_asked": Figure(
+        "Recognised as asked",
+        "Share of fakes in which the classifier sees the digit that was asked for.",
+        "share",
+        headline=True,
+    ),
+    "precision": Figure(
+        "Precision", "Share of fakes that lie where real images lie: how many look real.", "share", headline=True
+    ),
+    "recall": Figure(
+        "Recall", "Share of real images that lie where fakes lie: how much of the variety is there.", "share", True
+    ),
+    "auroc": Figure(
+        "Detector's AUROC",
+        "How often the detector ranks a real image above a fake. 1: always; 0.5: it cannot tell. The better the fakes, "
+        "the lower.",
+        headline=True,
+    ),
+    "density": Figure("Density", "How many real images' neighbourhoods a fake lies in; real images get about 1."),
+    "coverage": Figure("Coverage", "Share of real images with a fake in their neighbourhood.", "share"),
+    "frechet_distance": Figure(
+        "Fréchet distance, absolute", "Compares only under the same classifier.", floor="frechet_floor"
+    ),
+    "kernel_distance": Figure("Kernel distance", "Like the Fréchet distance, for no Gaussians; real images get 0."),
+    "class_divergence": Figure(
+        "Class divergence", "How far the classes are from equally frequent, in nats; 0: they are, 2.30: one class only."
+    ),
+    "training_distance_ratio": Figure(
+        "Distance to the training set",
+        "From a fake to its nearest training image, as a multiple of an unseen real image's.",
+    ),
+    "training_distance": Figure("Distance to the training set, absolute", "The median, in pixels' scale from 0 to 1."),
+    "nearer_to_training": Figure(
+        "Nearer to the training set", "How often a fake is nearer to it than an unseen real image; 0.5 is ideal."
+    ),
+    "near_copies": Figure("Near copies", "Share of fakes nearer to a training image than 99% of real ones.", "share"),
+    "memorisation_passed": Figure("Memorisation passed", "1: the fakes are no copies of training images; 0: some are."),
+    "test_images": Figure("Test images", "How many real ones, and as many fakes, the figures are from.", "count"),
+}
+
+
+@dataclass(frozen=True)
+class ToldFigure:
+    """A measured figure, ready to be shown: `value` and `floor` are texts; `floor` is empty where there is none."""
+
+    key: str
+    label: str
+    meaning: str
+    value: str
+    floor: str
+    headline: bool
+
+
+def tell_figures(quality: Mapping[str, float]) -> list[ToldFigure]:
+    """All figures in the order of `FIGURES`, then those that it does not know, each beside its floor."""
+    names = [name for name in FIGURES if name in quality] + [name for name in quality if name not in FIGURES]
+    floors = {name: FIGURES[name].floor or name + FLOOR if name in FIGURES else name + FLOOR for name in names}
+    told = []
+    for name in names:
+        if name in floors.values():
+            continue
+        figure = FIGURES.get(name, Figure(name.replace("_", " "), ""))
+        floor = quality.get(floors[name])
+        told.append(
+            ToldFigure(
+                name,
+                figure.label,
+                figure.meaning,
+                write_value(quality[name], figure.unit),
+                "" if floor is None else write_value(floor, figure.unit),
+                figure.headline,
+            )
+        )
+    return told
+
+
+def write_value(value: float, unit: str = "number") -> str:
+    """A value as text, with as many places as mean something."""
+    if unit == "count":
+        return f"{value:,.0f}"
+    if unit == "share":
+        return f"{value:.1%}"
+    if unit == "multiple":
+        return f"{value:,.0f} × floor" if value >= 9.95 else f"{value:.2g} × floor"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -1,0 +1,126 @@
+"""Holds both networks to a pace: by how much a step changes their weights.
+
+A learning rate that is too high or too low for one of the two lets the other get too strong, and which one is to
+blame cannot be read from the losses: a generator that races wrecks itself, and then its discriminator looks strong.
+It can be read from the paces. The pace is the root mean square of a step's change, relative to that of the weights at
+the start (how far a network may move at once depends on the size of its weights: Bernstein et al. 2020, "On the
+distance between two neural networks and the stability of learning"). A network that leaves the band around the pace
+at which the default preset is known to train has its learning rate corrected, up or down, within a few steps.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from training.gan import Gan
+
+NETWORKS = ("generator", "discriminator")
+# Measured in undisturbed runs of the default preset, at its full learning rates and 128 images a step.
+KNOWN_PACE = {"generator": 0.040, "discriminator": 0.120}
+SLOWEST, FASTEST = 0.7, 1.4  # the band, in multiples of that
+LOOK_STEPS = 10  # steps between two looks
+SMOOTHING = 0.8  # share of the earlier looks in the pace
+AFTER_FAILURE = 0.5  # what the rate of the faster network is multiplied with when the run has failed
+
+
+class Governor:
+    """Corrects the learning rates of a pair.
+
+    Args:
+        gan: The pair, as it is before its first step.
+
+    Attributes:
+        rates: What the learning rate of each network is multiplied with, 1 at the start.
+        limits: What the band of each network is multiplied with, 1 until the run has failed.
+        paces: The smoothed pace of each network, before the first look empty.
+    """
+
+    def __init__(self, gan: Gan) -> None:
+        self._sizes = {name: _norm(_matrices(network)) for name, network in _networks(gan).items()}
+        self._share = gan.config.batch_size / gan.config.lr_batch_size if gan.config.lr_batch_size else 1.0
+        self._before: dict[str, list[Tensor]] = {}
+        self.correcting = gan.config.governed
+        self.rates = dict.fromkeys(NETWORKS, 1.0)
+        self.limits = dict.fromkeys(NETWORKS, 1.0)
+        self.paces: dict[str, float] = {}
+        self._told = dict(self.rates)
+
+    def before_step(self, gan: Gan) -> None:
+        """Keep the weights, where the coming step is one to look at."""
+        if gan.steps % LOOK_STEPS == 0:
+            self._before = {
+                name: [matrix.clone() for matrix in _matrices(network)] for name, network in _networks(gan).items()
+            }
+
+    def after_step(self, gan: Gan, schedule: float) -> None:
+        """Look at what the step changed, and correct the rates.
+
+        Args:
+            gan: The pair after the step.
+            schedule: What the schedule multiplied the learning rates with; the pace falls with it.
+        """
+        for name, before in self._before.items():
+            after = _matrices(_networks(gan)[name])
+            changes = [new - old for new, old in zip(after, before, strict=True)]
+            # In multiples of the known pace, at the rate that the step was made with.
+            pace = _norm(changes) / self._sizes[name] / (KNOWN_PACE[name] * schedule * self._share**0.5)
+            if not math.isfinite(pace):
+                self.paces[name] = math.inf
+                continue
+            smoothed = SMOOTHING * self.paces[name] + (1 - SMOOTHING) * pace if name in self.paces else pace
+            self.paces[name] = smoothed
+            allowed = min(max(smoothed, SLOWEST * self.limits[name]), FASTEST * self.limits[name])
+            if self.correcting and smoothed > 0 and allowed != smoothed:
+                self.rates[name] *= allowed / smoothed
+                self.paces[name] = allowed
+        self._before = {}
+
+    def after_failure(self) -> str:
+        """Slow down the network that was the faster one by its own measure, or both; returns which, in words."""
+        fastest = max(self.paces.values(), default=1.0)
+        blamed = [name for name in NETWORKS if self.paces.get(name, 1.0) == fastest]
+        for name in blamed:
+            self.rates[name] *= AFTER_FAILURE
+            self.limits[name] *= AFTER_FAILURE
+        self.paces = {}
+        self._told = dict(self.rates)
+        return " and the ".join(blamed)
+
+    def news(self) -> str | None:
+        """What has been corrected by more than a tenth since the last time, in words."""
+        sentences = []
+        for name in NETWORKS:
+            if not 0.9 < self.rates[name] / self._told[name] < 1 / 0.9:
+                direction = "fast" if self.rates[name] < self._told[name] else "slow"
+                sentences.append(f"the {name} was too {direction}: its learning rate is now {self.rates[name]:.2g} x")
+        if sentences:
+            self._told = dict(self.rates)
+        return "; ".join(sentences) or None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a later look depends on."""
+        return {
+            "rates": dict(self.rates),
+            "limits": dict(self.limits),
+            "paces": dict(self.paces),
+            "told": dict(self._told),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to the state that `state_dict` gave."""
+        self.rates, self.limits = dict(state["rates"]), dict(state["limits"])
+        self.paces, self._told = dict(state["paces"]), dict(state["told"])
+
+
+def _networks(gan: Gan) -> dict[str, nn.Module]:
+    return {"generator": gan.generator, "discriminator": gan.discriminator}
+
+
+def _matrices(network: nn.Module) -> list[Tensor]:
+    return [parameter.detach() for parameter in network.parameters() if parameter.dim() > 1]
+
+
+def _norm(tensors: list[Tensor]) -> float:
+    return float(torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(tensor) for tensor in tensors])))
