@@ -16,7 +16,9 @@ from torchmetrics.image.fid import FrechetInceptionDistance  # isort: skip
 @torch.no_grad()
 def frechet_distance(features: Tensor, reference: Tensor) -> float:
     """Between two sets of features, float[count, size] each; 0 for equal ones."""
-    metric = FrechetInceptionDistance(feature=GivenFeatures(features.shape[1])).set_dtype(torch.float64)
+    metric = FrechetInceptionDistance(feature=GivenFeatures(features.shape[1]), sync_on_compute=False).set_dtype(
+        torch.float64
+    )
     metric.update(features.double(), real=False)
     metric.update(reference.double(), real=True)
     return float(metric.compute())

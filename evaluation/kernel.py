@@ -30,7 +30,9 @@ def kernel_distance(features: Tensor, reference: Tensor) -> float:
     subsets = 1 if size == len(features) == len(reference) else SUBSETS  # whole sets would all give the same
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Metric `Kernel Inception Distance` will save all")
-        metric = KernelInceptionDistance(GivenFeatures(features.shape[1]), subsets=subsets, subset_size=size)
+        metric = KernelInceptionDistance(
+            GivenFeatures(features.shape[1]), subsets=subsets, subset_size=size, sync_on_compute=False
+        )
     metric.update(features.double(), real=False)
     metric.update(reference.double(), real=True)
     with torch.random.fork_rng(devices=[]):  # the metric draws its subsets from torch's global generator

@@ -51,6 +51,10 @@ class TrainingConfig(BaseModel):
 
     generator_lr: float = Field(3e-3, gt=0, description="Adam's learning rate for the generator")
     discriminator_lr: float = Field(3e-3, gt=0, description="Adam's learning rate for the discriminator")
+    generator_pace: float = Field(
+        0.040, ge=0, description="what a step is known to change of the generator, see governor.py; 0: not governed"
+    )
+    discriminator_pace: float = Field(0.120, ge=0, description="the same of the discriminator")
     lr_batch_size: int = Field(
         128, ge=0, description="batch size that the learning rates are for; they follow the square root; 0: they do not"
     )
@@ -72,7 +76,6 @@ class TrainingConfig(BaseModel):
     measure_milestones: int = Field(
         1, ge=0, description="milestones from one measurement on held-out digits to the next; 0: the last one is taken"
     )
-    governed: bool = Field(True, description="hold both networks to the pace at which training is known to work")
     log_steps: int = Field(100, gt=0, description="steps between two readings of the losses")
     print_losses: bool = Field(False, description="a line on the terminal for every reading of the losses")
 
@@ -130,6 +133,8 @@ PRESETS = {
         pixel_std=0.5,
         generator_lr=3e-4,
         discriminator_lr=3e-4,
+        generator_pace=0,
+        discriminator_pace=0,
         lr_batch_size=0,
         adam_beta1=0.9,
         adam_beta2=0.999,
@@ -139,7 +144,6 @@ PRESETS = {
         fresh_latents=True,
         ema_half_life=0,
         measure_milestones=10,
-        governed=False,
         print_losses=True,
     ),
     # What is wrong with it, put right, within three minutes on two cores: pixels where tanh reaches them; no BatchNorm,
@@ -147,15 +151,17 @@ PRESETS = {
     # without momentum; patches, which have no speckles; the moving average of the generator, which settles where the
     # generator itself circles; and rates as high as training still bears. docs/training.md has the measurements.
     "default": TrainingConfig(images=1_200_000, milestone_images=150_000, detector_images=200_000),
-    # The same with wider layers and for an hour or more: the pair in models/.
+    # The same with wider layers and for about an hour on one core: the pair in models/.
     "best": TrainingConfig(
         preset="best",
-        images=9_000_000,
+        images=6_500_000,
         generator_channels=64,
         discriminator_channels=16,
         discriminator_hidden=(512, 256),
+        generator_pace=0.060,
+        discriminator_pace=0.220,
         ema_half_life=300_000,
-        milestone_images=300_000,
-        detector_images=2_000_000,
+        milestone_images=250_000,
+        detector_images=1_000_000,
     ),
 }

@@ -5,7 +5,8 @@ blame cannot be read from the losses: a generator that races wrecks itself, and 
 It can be read from the paces. The pace is the root mean square of a step's change, relative to that of the weights at
 the start (how far a network may move at once depends on the size of its weights: Bernstein et al. 2020, "On the
 distance between two neural networks and the stability of learning"). A network that leaves the band around the pace
-at which the default preset is known to train has its learning rate corrected, up or down, within a few steps.
+at which its preset is known to train has its learning rate corrected, up or down, within a few steps. The config has
+these paces, measured in undisturbed runs at full learning rates and 128 images a step.
 """
 
 import math
@@ -17,8 +18,6 @@ from torch import Tensor, nn
 from training.gan import Gan
 
 NETWORKS = ("generator", "discriminator")
-# Measured in undisturbed runs of the default preset, at its full learning rates and 128 images a step.
-KNOWN_PACE = {"generator": 0.040, "discriminator": 0.120}
 SLOWEST, FASTEST = 0.7, 1.4  # the band, in multiples of that
 LOOK_STEPS = 10  # steps between two looks
 SMOOTHING = 0.8  # share of the earlier looks in the pace
@@ -34,14 +33,14 @@ class Governor:
     Attributes:
         rates: What the learning rate of each network is multiplied with, 1 at the start.
         limits: What the band of each network is multiplied with, 1 until the run has failed.
-        paces: The smoothed pace of each network, before the first look empty.
+        paces: The smoothed pace of each governed network, in multiples of the known one; before the first look empty.
     """
 
     def __init__(self, gan: Gan) -> None:
         self._sizes = {name: _norm(_matrices(network)) for name, network in _networks(gan).items()}
         self._share = gan.config.batch_size / gan.config.lr_batch_size if gan.config.lr_batch_size else 1.0
         self._before: dict[str, list[Tensor]] = {}
-        self.correcting = gan.config.governed
+        self.known = {"generator": gan.config.generator_pace, "discriminator": gan.config.discriminator_pace}
         self.rates = dict.fromkeys(NETWORKS, 1.0)
         self.limits = dict.fromkeys(NETWORKS, 1.0)
         self.paces: dict[str, float] = {}
@@ -51,7 +50,9 @@ class Governor:
         """Keep the weights, where the coming step is one to look at."""
         if gan.steps % LOOK_STEPS == 0:
             self._before = {
-                name: [matrix.clone() for matrix in _matrices(network)] for name, network in _networks(gan).items()
+                name: [matrix.clone() for matrix in _matrices(network)]
+                for name, network in _networks(gan).items()
+                if self.known[name]
             }
 
     def after_step(self, gan: Gan, schedule: float) -> None:
@@ -65,14 +66,14 @@ class Governor:
             after = _matrices(_networks(gan)[name])
             changes = [new - old for new, old in zip(after, before, strict=True)]
             # In multiples of the known pace, at the rate that the step was made with.
-            pace = _norm(changes) / self._sizes[name] / (KNOWN_PACE[name] * schedule * self._share**0.5)
+            pace = _norm(changes) / self._sizes[name] / (self.known[name] * schedule * self._share**0.5)
             if not math.isfinite(pace):
                 self.paces[name] = math.inf
                 continue
             smoothed = SMOOTHING * self.paces[name] + (1 - SMOOTHING) * pace if name in self.paces else pace
             self.paces[name] = smoothed
             allowed = min(max(smoothed, SLOWEST * self.limits[name]), FASTEST * self.limits[name])
-            if self.correcting and smoothed > 0 and allowed != smoothed:
+            if smoothed > 0 and allowed != smoothed:
                 self.rates[name] *= allowed / smoothed
                 self.paces[name] = allowed
         self._before = {}

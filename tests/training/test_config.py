@@ -10,9 +10,8 @@ def test_the_article_preset_is_the_tutorials_recipe() -> None:
     assert (article.adam_beta1, article.adam_beta2) == (0.9, 0.999)  # torch's defaults
     assert (article.detector_images, article.log_steps, article.print_losses) == (0, 100, True)
     assert (article.generator_hidden, article.discriminator_hidden) == ((128, 256, 512, 1024), (512, 256))
-    assert not (
-        article.generator_channels or article.discriminator_channels or article.governed or article.lr_batch_size
-    )
+    assert (article.generator_channels, article.discriminator_channels) == (0, 0)
+    assert (article.generator_pace, article.discriminator_pace, article.lr_batch_size) == (0, 0, 0)
     assert (article.generator_lr, article.discriminator_lr, article.batch_size, article.latent_size) == (
         3e-4,
         3e-4,
