@@ -52,9 +52,11 @@ class TrainingConfig(BaseModel):
     generator_lr: float = Field(3e-3, gt=0, description="Adam's learning rate for the generator")
     discriminator_lr: float = Field(3e-3, gt=0, description="Adam's learning rate for the discriminator")
     generator_pace: float = Field(
-        0.040, ge=0, description="what a step is known to change of the generator, see governor.py; 0: not governed"
+        0.050,
+        ge=0,
+        description="pace of the generator, see governor.py; 0: not governed",
     )
-    discriminator_pace: float = Field(0.120, ge=0, description="the same of the discriminator")
+    discriminator_pace: float = Field(0.152, ge=0, description="the same of the discriminator")
     lr_batch_size: int = Field(
         128, ge=0, description="batch size that the learning rates are for; they follow the square root; 0: they do not"
     )
@@ -154,14 +156,16 @@ PRESETS = {
     # The same with wider layers and for about an hour on one core: the pair in models/.
     "best": TrainingConfig(
         preset="best",
-        images=6_500_000,
+        images=5_500_000,
+        generator_lr=2e-3,
+        discriminator_lr=2e-3,
         generator_channels=64,
         discriminator_channels=16,
         discriminator_hidden=(512, 256),
-        generator_pace=0.060,
-        discriminator_pace=0.220,
+        generator_pace=0.042,
+        discriminator_pace=0.160,
         ema_half_life=300_000,
         milestone_images=250_000,
-        detector_images=1_000_000,
+        detector_images=600_000,
     ),
 }

@@ -4,9 +4,13 @@ A learning rate that is too high or too low for one of the two lets the other ge
 blame cannot be read from the losses: a generator that races wrecks itself, and then its discriminator looks strong.
 It can be read from the paces. The pace is the root mean square of a step's change, relative to that of the weights at
 the start (how far a network may move at once depends on the size of its weights: Bernstein et al. 2020, "On the
-distance between two neural networks and the stability of learning"). A network that leaves the band around the pace
-at which its preset is known to train has its learning rate corrected, up or down, within a few steps. The config has
-these paces, measured in undisturbed runs at full learning rates and 128 images a step.
+distance between two neural networks and the stability of learning").
+
+Adam's first step is as long as its learning rate, whatever the gradients are, and so tells the pace of the run. Where
+that lies outside of a band around the pace at which the preset is known to train, the learning rate is corrected and
+the step taken back. Later paces are only watched: they swing by a factor of two and more with bursts of the gradients,
+and a governor that answered to those drove both rates up until the run was lost. A run that fails nevertheless goes
+on with the faster network slowed down.
 """
 
 import math
@@ -18,7 +22,7 @@ from torch import Tensor, nn
 from training.gan import Gan
 
 NETWORKS = ("generator", "discriminator")
-SLOWEST, FASTEST = 0.7, 1.4  # the band, in multiples of that
+SLOWEST, FASTEST = 0.7, 1.4  # the band, in multiples of the known pace
 LOOK_STEPS = 10  # steps between two looks
 SMOOTHING = 0.8  # share of the earlier looks in the pace
 AFTER_FAILURE = 0.5  # what the rate of the faster network is multiplied with when the run has failed
@@ -32,7 +36,6 @@ class Governor:
 
     Attributes:
         rates: What the learning rate of each network is multiplied with, 1 at the start.
-        limits: What the band of each network is multiplied with, 1 until the run has failed.
         paces: The smoothed pace of each governed network, in multiples of the known one; before the first look empty.
     """
 
@@ -42,7 +45,6 @@ class Governor:
         self._before: dict[str, list[Tensor]] = {}
         self.known = {"generator": gan.config.generator_pace, "discriminator": gan.config.discriminator_pace}
         self.rates = dict.fromkeys(NETWORKS, 1.0)
-        self.limits = dict.fromkeys(NETWORKS, 1.0)
         self.paces: dict[str, float] = {}
         self._told = dict(self.rates)
 
@@ -56,7 +58,7 @@ class Governor:
             }
 
     def after_step(self, gan: Gan, schedule: float) -> None:
-        """Look at what the step changed, and correct the rates.
+        """Look at what the step changed; a first step that was too long or too short is corrected and taken back.
 
         Args:
             gan: The pair after the step.
@@ -67,15 +69,15 @@ class Governor:
             changes = [new - old for new, old in zip(after, before, strict=True)]
             # In multiples of the known pace, at the rate that the step was made with.
             pace = _norm(changes) / self._sizes[name] / (self.known[name] * schedule * self._share**0.5)
+            if gan.steps == 1 and not SLOWEST <= pace <= FASTEST and 0 < pace < math.inf:
+                allowed = min(max(pace, SLOWEST), FASTEST)
+                self.rates[name] = allowed / pace
+                pace = allowed
+                for matrix, old in zip(after, before, strict=True):
+                    matrix.copy_(old)
             if not math.isfinite(pace):
-                self.paces[name] = math.inf
-                continue
-            smoothed = SMOOTHING * self.paces[name] + (1 - SMOOTHING) * pace if name in self.paces else pace
-            self.paces[name] = smoothed
-            allowed = min(max(smoothed, SLOWEST * self.limits[name]), FASTEST * self.limits[name])
-            if smoothed > 0 and allowed != smoothed:
-                self.rates[name] *= allowed / smoothed
-                self.paces[name] = allowed
+                pace = math.inf
+            self.paces[name] = SMOOTHING * self.paces[name] + (1 - SMOOTHING) * pace if name in self.paces else pace
         self._before = {}
 
     def after_failure(self) -> str:
@@ -84,16 +86,15 @@ class Governor:
         blamed = [name for name in NETWORKS if self.paces.get(name, 1.0) == fastest]
         for name in blamed:
             self.rates[name] *= AFTER_FAILURE
-            self.limits[name] *= AFTER_FAILURE
         self.paces = {}
         self._told = dict(self.rates)
         return " and the ".join(blamed)
 
     def news(self) -> str | None:
-        """What has been corrected by more than a tenth since the last time, in words."""
+        """What has been corrected since the last time, in words."""
         sentences = []
         for name in NETWORKS:
-            if not 0.9 < self.rates[name] / self._told[name] < 1 / 0.9:
+            if self.rates[name] != self._told[name]:
                 direction = "fast" if self.rates[name] < self._told[name] else "slow"
                 sentences.append(f"the {name} was too {direction}: its learning rate is now {self.rates[name]:.2g} x")
         if sentences:
@@ -104,14 +105,13 @@ class Governor:
         """Everything that a later look depends on."""
         return {
             "rates": dict(self.rates),
-            "limits": dict(self.limits),
             "paces": dict(self.paces),
             "told": dict(self._told),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go back to the state that `state_dict` gave."""
-        self.rates, self.limits = dict(state["rates"]), dict(state["limits"])
+        self.rates = dict(state["rates"])
         self.paces, self._told = dict(state["paces"]), dict(state["told"])
 
 

@@ -6,7 +6,7 @@ import torch
 from training.config import PRESETS
 from training.data import DataSet
 from training.gan import Gan
-from training.governor import FASTEST, LOOK_STEPS, NETWORKS, SLOWEST, Governor
+from training.governor import FASTEST, NETWORKS, SLOWEST, Governor
 
 CPU = torch.device("cpu")
 DEFAULT = PRESETS["default"]
@@ -30,28 +30,26 @@ def trained(data: DataSet, steps: int, **options: object) -> tuple[Gan, Governor
 def test_an_undisturbed_run_is_left_alone(small_digits: DataSet) -> None:
     _, governor = trained(small_digits, 60)
     assert governor.rates == {"generator": 1.0, "discriminator": 1.0}
-    assert all(SLOWEST < pace < FASTEST for pace in governor.paces.values())
     assert governor.news() is None
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("factor", [10.0, 0.1])
-def test_a_wrong_learning_rate_is_corrected_within_two_looks(
+def test_a_wrong_learning_rate_is_corrected_from_the_first_step(
     network: str, factor: float, small_digits: DataSet
 ) -> None:
     rate = getattr(DEFAULT, f"{network}_lr") * factor
-    _, governor = trained(small_digits, LOOK_STEPS + 1, **{f"{network}_lr": rate})
-    corrected = governor.rates[network] * factor
-    assert SLOWEST / 1.5 < corrected < FASTEST * 1.5
+    _, governor = trained(small_digits, 1, **{f"{network}_lr": rate})
+    assert governor.rates[network] * factor == pytest.approx(FASTEST if factor > 1 else SLOWEST, rel=0.02)
     (other,) = set(NETWORKS) - {network}
-    assert 0.6 < governor.rates[other] < 1.6
+    assert governor.rates[other] == 1.0
     assert f"the {network} was too {'fast' if factor > 1 else 'slow'}" in str(governor.news())
 
 
 @pytest.mark.parametrize("batch_size", [16, 512])
 def test_another_batch_size_is_no_reason_to_correct(batch_size: int, small_digits: DataSet) -> None:
     _, governor = trained(small_digits, 30, batch_size=batch_size)
-    assert all(0.75 < rate < 1.35 for rate in governor.rates.values())
+    assert governor.rates == {"generator": 1.0, "discriminator": 1.0}
 
 
 def test_an_ungoverned_run_is_left_alone(small_digits: DataSet) -> None:
@@ -68,4 +66,3 @@ def test_after_a_failure_the_faster_network_is_slowed_down_for_good(small_digits
     other = Governor(gan)
     other.load_state_dict(governor.state_dict())
     assert other.state_dict() == governor.state_dict()
-    assert other.limits == {"generator": 0.5, "discriminator": 1.0}

@@ -66,7 +66,7 @@ def test_a_diverged_run_recovers_and_says_so(
     assert saved.gan is not None
     assert all(weight.isfinite().all() for weight in saved.gan["discriminator"].values())
     assert saved.governor is not None
-    assert min(saved.governor["limits"].values()) == 0.5
+    assert min(saved.governor["rates"].values()) == 0.5
 
 
 def test_a_run_that_diverges_before_its_first_milestone_starts_over(

@@ -64,7 +64,7 @@ def test_one_of_them_finishes_the_run(runs: tuple[Path, Path]) -> None:
     for folder in runs:
         run = load_checkpoint(folder)
         assert run.finished
-        assert run.images_seen == 2560
+        assert run.images_seen >= 2560
         assert run.best is not None
     ratios = [load_checkpoint(folder).quality["frechet_distance"] for folder in runs]  # type: ignore[index]
     assert ratios[0] == pytest.approx(ratios[1], rel=0.1)
