@@ -78,6 +78,7 @@ class TrainingConfig(BaseModel):
     measure_milestones: int = Field(
         1, ge=0, description="milestones from one measurement on held-out digits to the next; 0: the last one is taken"
     )
+    measure_fully: bool = Field(True, description="all figures at the end; else the Fréchet distance alone")
     log_steps: int = Field(100, gt=0, description="steps between two readings of the losses")
     print_losses: bool = Field(False, description="a line on the terminal for every reading of the losses")
 
