@@ -8,6 +8,7 @@ import torch
 
 from export.graphs import NotFiniteError, build_graphs
 from export.metadata import metadata_of
+from export.model_card import MODEL_CARD, onnx_model_card
 from export.onnx_model import EXAMPLE_BATCH, write_onnx
 from export.repository import DISCRIMINATOR, GENERATOR, RepositoryError, add_version
 from export.verify import BATCHES, VerificationError, discriminator_tensors, generator_tensors, verify
@@ -63,5 +64,7 @@ def export(run: Checkpoint, repository: Path) -> int:
         few = {name: tensor[:EXAMPLE_BATCH] for name, tensor in examples[model].items()}
         write_onnx(graphs[model], few, list(signature[model].outputs), metadata_of(run, model), path)
         verify(path, graphs[model], signature[model], examples[model])
+        if model == GENERATOR:
+            (path.parent / MODEL_CARD).write_text(onnx_model_card(run), encoding="utf-8")
 
     return add_version(repository, signature, write)

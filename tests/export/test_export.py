@@ -1,8 +1,10 @@
 """The exporter on whole pairs: what it writes, and what it refuses to."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -48,7 +50,8 @@ def test_the_keys_are_the_documented_ones() -> None:
 
 
 def test_a_model_is_one_file_with_a_symbolic_batch(model_repository: Path) -> None:
-    assert {path.name for path in (model_repository / "generator/1").iterdir()} == {"model.onnx"}
+    assert {path.name for path in (model_repository / "generator/1").iterdir()} == {"model.onnx", "MODEL_CARD.md"}
+    assert {path.name for path in (model_repository / "discriminator/1").iterdir()} == {"model.onnx"}
     for model, signature in SIGNATURE.items():
         assert tensors_of(onnx.load(model_repository / model / "1/model.onnx")) == signature
 
@@ -246,3 +249,17 @@ class TestVerification:
     def test_an_invalid_graph_is_refused(self, broken) -> None:  # type: ignore[no-untyped-def]
         with pytest.raises(VerificationError, match="is not valid ONNX"):
             broken(lambda model: model.graph.node.pop(0))
+
+
+@pytest.mark.parametrize("repository", ["model_repository", "classless_repository"])
+def test_the_card_beside_the_generator_says_how_to_run_it(
+    repository: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(request.getfixturevalue(repository) / "generator" / "1")
+    card = Path("MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "run `untrained" in card
+    (snippet,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(snippet, names)
+    assert names["images"].shape == (10, 28, 28)
+    assert names["images"].dtype == np.uint8

@@ -1,0 +1,26 @@
+"""The card of an exported pair: the run's, with ONNX Runtime in the place of PyTorch. It lies beside the generator."""
+
+from training.checkpoint import Checkpoint
+from training.model_card import MODEL_CARD as MODEL_CARD
+from training.model_card import describe, model_card
+
+LOADING = """\
+Serve it, and the detector of the same version, with `digitforge-serve`, or with whatever reads a model repository in
+Triton's layout. By hand, in this folder:
+
+```python
+import numpy as np
+import onnxruntime
+
+generator = onnxruntime.InferenceSession("model.onnx")
+inputs = {{"z": np.random.default_rng(0).standard_normal((10, {latent_size}), dtype=np.float32)}}
+{digits}(images,) = generator.run(["images"], inputs)  # uint8[10, 28, 28]
+```"""
+DIGITS = 'inputs["digit"] = np.arange(10)[:, None]  # a 0, a 1, ... a 9\n'
+
+
+def onnx_model_card(run: Checkpoint) -> str:
+    """The card of a finished run's pair as ONNX, as Markdown."""
+    about = describe(run)
+    digits = DIGITS if run.config.classes else ""
+    return model_card(about, LOADING.format(latent_size=about["latent_size"], digits=digits))
