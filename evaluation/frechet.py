@@ -6,11 +6,9 @@ place of Inception's. The values compare only under the same classifier and the 
 
 import torch
 from torch import Tensor
+from torchmetrics.image.fid import FrechetInceptionDistance
 
-from evaluation import torchvision_without_ops  # noqa: F401  (before torchmetrics, which imports torchvision)
 from evaluation.given_features import GivenFeatures
-
-from torchmetrics.image.fid import FrechetInceptionDistance  # isort: skip
 
 
 @torch.no_grad()

@@ -9,11 +9,9 @@ import warnings
 
 import torch
 from torch import Tensor
+from torchmetrics.image.kid import KernelInceptionDistance
 
-from evaluation import torchvision_without_ops  # noqa: F401  (before torchmetrics, which imports torchvision)
 from evaluation.given_features import GivenFeatures
-
-from torchmetrics.image.kid import KernelInceptionDistance  # isort: skip
 
 SUBSETS = 100
 SUBSET_SIZE = 1000

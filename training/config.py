@@ -67,7 +67,7 @@ class TrainingConfig(BaseModel):
     r1_interval: int = Field(4, gt=0, description="steps between two R1 penalties, each weighted by as many")
     r1_images: int | None = Field(64, gt=0, description="images of a batch that the penalty looks at; absent: all")
     fresh_latents: bool = Field(False, description="new latents for the generator's step, else the discriminator's")
-    ema_half_life: float = Field(88_000, ge=0, description="of the generator's moving average, in images; 0: none")
+    ema_half_life: float = Field(20_000, ge=0, description="of the generator's moving average, in images; 0: none")
     ema_ramp: float = Field(0.1, gt=0, description="the half-life is at most this share of the images seen so far")
     bfloat16: bool = Field(True, description="bfloat16 autocast where the hardware has it")
 
@@ -154,10 +154,10 @@ PRESETS = {
     # without momentum; patches, which have no speckles; the moving average of the generator, which settles where the
     # generator itself circles; and rates as high as training still bears. docs/training.md has the measurements.
     "default": TrainingConfig(images=1_200_000, milestone_images=150_000, detector_images=200_000),
-    # The same with wider layers and for about an hour on one core: the pair in models/.
+    # The same with wider layers and for half an hour on one core: the pair in models/.
     "best": TrainingConfig(
         preset="best",
-        images=5_500_000,
+        images=3_800_000,
         generator_lr=2e-3,
         discriminator_lr=2e-3,
         generator_channels=64,
@@ -165,8 +165,9 @@ PRESETS = {
         discriminator_hidden=(512, 256),
         generator_pace=0.042,
         discriminator_pace=0.160,
-        ema_half_life=300_000,
-        milestone_images=250_000,
+        lr_end=0.03,
+        r1_gamma=3.0,
+        milestone_images=200_000,
         detector_images=600_000,
     ),
 }
