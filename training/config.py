@@ -157,7 +157,7 @@ PRESETS = {
     # The same with wider layers and for half an hour on one core: the pair in models/.
     "best": TrainingConfig(
         preset="best",
-        images=3_800_000,
+        images=3_400_000,
         generator_lr=2e-3,
         discriminator_lr=2e-3,
         generator_channels=64,
@@ -166,7 +166,6 @@ PRESETS = {
         generator_pace=0.042,
         discriminator_pace=0.160,
         lr_end=0.03,
-        r1_gamma=3.0,
         milestone_images=200_000,
         detector_images=600_000,
     ),
