@@ -32,7 +32,7 @@ def train_detector(gan: Gan, generator: Generator, images: Tensor, stop: StopReq
     detector = copy.deepcopy(gan.discriminator)
     optimizer = torch.optim.Adam(detector.parameters(), lr=config.detector_lr, betas=(0.9, 0.99), fused=True)
     rng = torch.Generator(gan.device).manual_seed(config.seed + DETECTOR_SEED)
-    batches = Batches(len(images), config.batch_size, config.seed + DETECTOR_SEED)
+    batches = Batches(len(images), config.step_size, config.seed + DETECTOR_SEED)
     generator.eval()
     detector.train()
 

@@ -74,7 +74,7 @@ def _best_milestone(run: Checkpoint, between: int) -> int | None:
     if run.best is None:
         return None
     milestone, beyond = divmod(run.best["images_seen"], between)
-    return int(milestone) if beyond < run.config.batch_size else None
+    return int(milestone) if beyond < run.config.step_size else None
 
 
 def _label(images: int, run: Checkpoint, metrics: Metrics) -> str:
@@ -82,7 +82,7 @@ def _label(images: int, run: Checkpoint, metrics: Metrics) -> str:
     label = f"{images:,} images"
     if (curve := metrics.curves.get("frechet_ratio")) is not None:
         for at, ratio in zip(curve.images, curve.values, strict=True):
-            if images <= at < images + run.config.batch_size:
+            if images <= at < images + run.config.step_size:
                 label += f" · Fréchet {ratio:,.3g} × floor" if ratio < 1000 else f" · Fréchet {ratio:,.0f} × floor"
     return label
 

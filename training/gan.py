@@ -37,7 +37,7 @@ class Gan:
         self.discriminator = discriminator.to(device)
         self.ema = copy.deepcopy(self.generator).requires_grad_(False) if config.ema_half_life else self.generator
         # The square-root rule for Adam (Malladi et al. 2022): the noise of so many images stays what it was.
-        share = config.batch_size / config.lr_batch_size if config.lr_batch_size else 1.0
+        share = config.step_size / config.lr_batch_size if config.lr_batch_size else 1.0
         betas = (config.adam_beta1**share, config.adam_beta2**share)
         self.generator_lr = config.generator_lr * share**0.5
         self.discriminator_lr = config.discriminator_lr * share**0.5

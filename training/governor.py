@@ -41,7 +41,7 @@ class Governor:
 
     def __init__(self, gan: Gan) -> None:
         self._sizes = {name: _norm(_matrices(network)) for name, network in _networks(gan).items()}
-        self._share = gan.config.batch_size / gan.config.lr_batch_size if gan.config.lr_batch_size else 1.0
+        self._share = gan.config.step_size / gan.config.lr_batch_size if gan.config.lr_batch_size else 1.0
         self._before: dict[str, list[Tensor]] = {}
         self.known = {"generator": gan.config.generator_pace, "discriminator": gan.config.discriminator_pace}
         self.rates = dict.fromkeys(NETWORKS, 1.0)

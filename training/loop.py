@@ -67,7 +67,7 @@ def train(
     balance = Balance()
     latents_rng = torch.Generator(device).manual_seed(config.seed)
     images, digits = data.fit.images.to(device), data.fit.labels.to(device)
-    batches = Batches(len(images), config.batch_size, config.seed, smallest=2 * workers.count)
+    batches = Batches(len(images), config.step_size, config.seed, smallest=2 * workers.count)
 
     def keep_state() -> None:
         check_finite(gan.generator, gan.discriminator, gan.ema)
@@ -119,6 +119,12 @@ def train(
         if run.images_seen == 0:
             folder.save_sheet("real", normalise(images[:SHEET_IMAGES], config.pixel_mean, config.pixel_std))
             keep_state()
+            if config.step_size < config.batch_size:
+                tell(
+                    "pace",
+                    f"batches of {config.batch_size:,} are too large for the learning rates: each is cut into steps of "
+                    f"{config.step_size}",
+                )
         good = run.images_seen  # where the state that was kept last stands
 
         progress, stopping = workers.agree(clock.progress(run.images_seen), bool(stop))
