@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from training.gan import Gan
 
 NETWORKS = ("generator", "discriminator")
-SLOWEST, FASTEST = 0.7, 1.4  # the band, in multiples of the known pace
+SLOWEST, FASTEST = 0.8, 1.25  # the band, in multiples of the known pace
 LOOK_STEPS = 10  # steps between two looks
 SMOOTHING = 0.8  # share of the earlier looks in the pace
 AFTER_FAILURE = 0.5  # what the rate of the faster network is multiplied with when the run has failed
