@@ -48,8 +48,9 @@ def untrained_run(config: TrainingConfig, run_id: str = "untrained") -> Checkpoi
 def model_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two versions of a class-conditional pair of the default architecture, untrained. Not to be written to."""
     folder = tmp_path_factory.mktemp("models")
+    config = PRESETS["default"].with_options({"dataset": "mnist"})
     for version in (1, 2):
-        assert export(untrained_run(PRESETS["default"], f"untrained-{version}"), folder) == version
+        assert export(untrained_run(config, f"untrained-{version}"), folder) == version
     return folder
 
 

@@ -36,7 +36,7 @@ def test_server_says_what_it_serves_and_where(start_server: StartServer, model_r
     server = start_server("--versions", "1", "--versions", "2")
     for version, line in zip((1, 2), server.greeting, strict=False):
         assert line == (
-            f"version {version} of {model_repository}: run untrained-{version}, trained on none, class-conditional, "
+            f"version {version} of {model_repository}: run untrained-{version}, trained on mnist, class-conditional, "
             "on CPUExecutionProvider"
         )
     assert server.address.startswith("127.0.0.1:")
