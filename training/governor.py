@@ -14,6 +14,7 @@ on with the faster network slowed down.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -57,18 +58,18 @@ class Governor:
                 if self.known[name]
             }
 
-    def after_step(self, gan: Gan, schedule: float) -> None:
+    def after_step(self, gan: Gan, schedules: Mapping[str, float]) -> None:
         """Look at what the step changed; a first step that was too long or too short is corrected and taken back.
 
         Args:
             gan: The pair after the step.
-            schedule: What the schedule multiplied the learning rates with; the pace falls with it.
+            schedules: What the schedules multiplied each learning rate with; the paces fall with them.
         """
         for name, before in self._before.items():
             after = _matrices(_networks(gan)[name])
             changes = [new - old for new, old in zip(after, before, strict=True)]
             # In multiples of the known pace, at the rate that the step was made with.
-            pace = _norm(changes) / self._sizes[name] / (self.known[name] * schedule * self._share**0.5)
+            pace = _norm(changes) / self._sizes[name] / (self.known[name] * schedules[name] * self._share**0.5)
             if gan.steps == 1 and not SLOWEST <= pace <= FASTEST and 0 < pace < math.inf:
                 allowed = min(max(pace, SLOWEST), FASTEST)
                 self.rates[name] = allowed / pace

@@ -15,7 +15,7 @@ from training.checkpoint import Checkpoint, CheckpointError, save_checkpoint
 from training.clock import Clock
 from training.data import DataSet
 from training.gan import DivergedError, Gan, check_finite
-from training.governor import Governor
+from training.governor import NETWORKS, Governor
 from training.interrupts import StopRequest
 from training.measure import FixedLatents, measure_snapshot
 from training.pixels import normalise
@@ -135,13 +135,14 @@ def train(
                 share = workers.share(batch).to(device)
                 latents = draw_latents(len(batch))
                 fresh_latents = draw_latents(len(batch)) if config.fresh_latents else None
-                schedule = learning_rate_factor(config.lr_end, progress)
-                gan.set_learning_rates(
-                    schedule * governor.rates["generator"], schedule * governor.rates["discriminator"]
-                )
+                schedules = {
+                    "generator": learning_rate_factor(config.generator_lr_end, progress),
+                    "discriminator": learning_rate_factor(config.discriminator_lr_end, progress),
+                }
+                gan.set_learning_rates(*(schedules[name] * governor.rates[name] for name in NETWORKS))
                 governor.before_step(gan)
                 statistics = gan.step(images[share], digits[share], latents, fresh_latents, len(batch))
-                governor.after_step(gan, schedule)
+                governor.after_step(gan, schedules)
                 run.images_seen += len(batch)
                 gan.update_ema(len(batch), run.images_seen)
                 progress, stopping = workers.agree(clock.progress(run.images_seen), bool(stop))

@@ -1,11 +1,11 @@
-"""The networks: multilayer perceptrons, with one layer of overlapping patches between them and the pixels if asked for.
+"""The networks: multilayer perceptrons, with two small convolutions between them and the pixels if asked for.
 
 Images are flat here, float32[batch, 784], in the generator's scale (see `pixels.py`). `digits` are the classes,
 int64[batch].
 
 A last layer that is fully connected has weights of its own for every pixel, and so noise of its own in every pixel:
-speckles. One that places the same learned patches everywhere has none, at the same cost. The discriminator's first
-layer likewise. docs/training.md has the measurements.
+speckles. Convolutions have none, and see a stroke as a stroke wherever it is. They are kept small, for a CPU: a DCGAN
+(Radford et al. 2016) reduced to the two stages that 28 x 28 pixels need. docs/training.md has the measurements.
 """
 
 from collections.abc import Mapping
@@ -18,19 +18,19 @@ from training.config import TrainingConfig
 IMAGE_SIZE = 28
 PIXELS = IMAGE_SIZE * IMAGE_SIZE
 LEAKY_SLOPE = 0.2
-GENERATOR_GRID = 7  # the generator's patches are 8 pixels wide and start every 4
-DISCRIMINATOR_GRID = 14  # the discriminator's are 5 wide and start every 2
+GRID = 7  # where the convolutions and the fully connected layers meet: a quarter of an image's width
 
 
 class Generator(nn.Module):
-    """Latents to images: fully connected layers with LeakyReLU 0.2, then pixels or patches, then a tanh.
+    """Latents to images: fully connected layers with LeakyReLU 0.2, then pixels or convolutions, then a tanh.
 
     Args:
         latent_size: Length of a latent vector.
         classes: Number of classes, 0 for a generator without. A class enters as a learned vector added to the first
             layer's output, which is what a one-hot vector concatenated to the latents would do.
         hidden: Widths of the hidden layers.
-        channels: Kinds of patches, each placed on a grid of 7 by 7; 0 for a fully connected last layer.
+        channels: Channels of the 7 by 7 grid that two transposed convolutions double in size, with half as many
+            channels in between; 0 for a fully connected last layer.
         batch_norm: BatchNorm1d after all hidden layers but the first, as the article has it.
     """
 
@@ -49,9 +49,10 @@ class Generator(nn.Module):
                 layers.append(nn.BatchNorm1d(next_width))
             layers.append(nn.LeakyReLU(LEAKY_SLOPE))
         if channels:
-            grid = (channels, GENERATOR_GRID, GENERATOR_GRID)
-            layers += [nn.Linear(hidden[-1], channels * GENERATOR_GRID**2), nn.LeakyReLU(LEAKY_SLOPE)]
-            layers += [nn.Unflatten(1, grid), nn.ConvTranspose2d(channels, 1, 8, stride=4, padding=2), nn.Flatten()]
+            layers += [nn.Linear(hidden[-1], channels * GRID**2), nn.LeakyReLU(LEAKY_SLOPE)]
+            layers += [nn.Unflatten(1, (channels, GRID, GRID))]
+            layers += [nn.ConvTranspose2d(channels, channels // 2, 4, stride=2, padding=1), nn.LeakyReLU(LEAKY_SLOPE)]
+            layers += [nn.ConvTranspose2d(channels // 2, 1, 4, stride=2, padding=1), nn.Flatten()]
         else:
             layers.append(nn.Linear(hidden[-1], PIXELS))
         self.rest = nn.Sequential(*layers, nn.Tanh())
@@ -65,14 +66,15 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images to a logit, positive for real: pixels or patches, then fully connected layers with LeakyReLU 0.2.
+    """Images to a logit, positive for real: pixels or convolutions, then fully connected layers with LeakyReLU 0.2.
 
     Args:
         classes: Number of classes, 0 for a discriminator that sees none. A class enters by projection: its logit is
             `w·h + v[digit]·h` (Miyato and Koyama 2018, "cGANs with Projection Discriminator"), so that without a
             label the first term is a discriminator of its own: the detector that is exported.
         hidden: Widths of the fully connected layers.
-        channels: Kinds of patches, each looked for on a grid of 14 by 14; 0 for a fully connected first layer.
+        channels: Channels of the first of two convolutions, the second has twice as many; each halves the image's
+            size. 0 for a fully connected first layer.
         batch_norm: BatchNorm1d on the fully connected layers, as the article has it.
     """
 
@@ -81,9 +83,11 @@ class Discriminator(nn.Module):
         layers: list[nn.Module] = []
         width = PIXELS
         if channels:
-            layers += [nn.Unflatten(1, (1, IMAGE_SIZE, IMAGE_SIZE)), nn.Conv2d(1, channels, 5, stride=2, padding=2)]
-            layers += [nn.LeakyReLU(LEAKY_SLOPE), nn.Flatten()]
-            width = channels * DISCRIMINATOR_GRID**2
+            layers += [nn.Unflatten(1, (1, IMAGE_SIZE, IMAGE_SIZE))]
+            layers += [nn.Conv2d(1, channels, 5, stride=2, padding=2), nn.LeakyReLU(LEAKY_SLOPE)]
+            layers += [nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1), nn.LeakyReLU(LEAKY_SLOPE)]
+            layers += [nn.Flatten()]
+            width = 2 * channels * GRID**2
         for next_width in hidden:
             layers.append(nn.Linear(width, next_width))
             if batch_norm:

@@ -6,7 +6,8 @@ from training.config import PRESETS, TrainingConfig
 
 def test_the_article_preset_is_the_tutorials_recipe() -> None:
     article = PRESETS["article"]
-    assert (article.fresh_latents, article.ema_half_life, article.r1_gamma, article.lr_end) == (True, 0, 0, 1)
+    assert (article.fresh_latents, article.ema_half_life, article.r1_gamma) == (True, 0, 0)
+    assert (article.generator_lr_end, article.discriminator_lr_end) == (1, 1)
     assert (article.adam_beta1, article.adam_beta2) == (0.9, 0.999)  # torch's defaults
     assert (article.detector_images, article.log_steps, article.print_losses) == (0, 100, True)
     assert (article.generator_hidden, article.discriminator_hidden) == ((128, 256, 512, 1024), (512, 256))

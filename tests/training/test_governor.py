@@ -23,7 +23,7 @@ def trained(data: DataSet, steps: int, **options: object) -> tuple[Gan, Governor
         gan.set_learning_rates(governor.rates["generator"], governor.rates["discriminator"])
         governor.before_step(gan)
         gan.step(data.fit.images[rows], data.fit.labels[rows], latents, None)
-        governor.after_step(gan, 1.0)
+        governor.after_step(gan, {"generator": 1.0, "discriminator": 1.0})
     return gan, governor
 
 
