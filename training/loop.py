@@ -119,11 +119,12 @@ def train(
         if run.images_seen == 0:
             folder.save_sheet("real", normalise(images[:SHEET_IMAGES], config.pixel_mean, config.pixel_std))
             keep_state()
-            if config.step_size < config.batch_size:
+            if config.step_size != config.batch_size:
+                wrong = "large" if config.step_size < config.batch_size else "small"
                 tell(
                     "pace",
-                    f"batches of {config.batch_size:,} are too large for the learning rates: each is cut into steps of "
-                    f"{config.step_size}",
+                    f"batches of {config.batch_size:,} are too {wrong} for the learning rates: a step sees "
+                    f"{config.step_size} images",
                 )
         good = run.images_seen  # where the state that was kept last stands
 

@@ -48,8 +48,9 @@ def test_equal_configs_have_equal_digests() -> None:
     assert again.with_options({"seed": 1}).digest() != again.digest()
 
 
-def test_a_governed_run_cuts_batches_that_are_too_large() -> None:
+def test_a_governed_run_makes_steps_of_a_size_that_its_learning_rates_are_for() -> None:
     assert PRESETS["default"].with_options({"batch_size": 1024}).step_size == 256
-    assert PRESETS["default"].with_options({"batch_size": 16}).step_size == 16
+    assert PRESETS["default"].with_options({"batch_size": 100}).step_size == 100
+    assert PRESETS["default"].with_options({"batch_size": 16}).step_size == 64
     assert PRESETS["default"].with_options({"batch_size": 1024, "generator_pace": 0}).step_size == 1024
     assert PRESETS["article"].with_options({"batch_size": 1024}).step_size == 1024
