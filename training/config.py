@@ -180,7 +180,7 @@ PRESETS = {
     # without momentum; two small convolutions, which leave no speckles; the moving average of the generator, which
     # settles where the generator itself circles; and rates as high as training still bears, of which the generator's
     # falls further, so that the discriminator keeps up with it. docs/training.md has the measurements.
-    "default": TrainingConfig(images=1_200_000, milestone_images=150_000, detector_images=200_000),
+    "default": TrainingConfig(images=500_000, milestone_images=100_000, detector_images=200_000),
     # The same with wider layers and for longer, which allows a longer average: the pair in models/.
     "best": TrainingConfig(
         preset="best",

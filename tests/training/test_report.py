@@ -218,7 +218,7 @@ def test_markup_in_names_and_texts_is_only_text(tmp_path: Path) -> None:
 def test_what_differs_from_the_preset_is_marked(tmp_path: Path) -> None:
     page = page_of(new_run(seed=7), tmp_path)
     assert len([row for row in page.all("tr") if row.get("class") == "changed"]) == 2  # the seed and the milestones
-    assert "preset: 150,000" in page.text
+    assert "preset: 100,000" in page.text
     assert "seed of the weights, the data order and the latents" in page.text
 
 
