@@ -49,6 +49,8 @@ def write_onnx(
             raise
     assert program is not None
     model = program.model_proto
+    for part in (*model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        part.ClearField("metadata_props")  # stack traces, with the paths of the machine that exported
     onnx.helper.set_model_props(model, dict(metadata))
     onnx.save_model(model, path)
 

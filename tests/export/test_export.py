@@ -50,6 +50,12 @@ def test_the_keys_are_the_documented_ones() -> None:
     assert documented == KEYS
 
 
+def test_a_model_names_no_path_of_the_machine_that_exported_it(model_repository: Path) -> None:
+    here = str(Path(__file__).parents[2]).encode()
+    for path in model_repository.glob("*/*/model.onnx"):
+        assert here not in path.read_bytes()
+
+
 def test_a_model_is_one_file_with_a_symbolic_batch(model_repository: Path) -> None:
     assert {path.name for path in (model_repository / "generator/1").iterdir()} == {"model.onnx", "MODEL_CARD.md"}
     assert {path.name for path in (model_repository / "discriminator/1").iterdir()} == {"model.onnx"}
