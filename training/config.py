@@ -184,7 +184,7 @@ PRESETS = {
     # The same with wider layers and for longer, which allows a longer average: the pair in models/.
     "best": TrainingConfig(
         preset="best",
-        images=3_000_000,
+        images=8_000_000,
         generator_lr=2e-3,
         discriminator_lr=2e-3,
         generator_channels=64,
