@@ -18,7 +18,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 STATUS_KEY = "grpc-status-details-bin"  # where clients look for a google.rpc.Status
 CODES = {code.value[0]: code for code in grpc.StatusCode}
 STREAM_WINDOW = 64  # requests of a ScoreStream in work at a time
-PICTURES = 4  # decoded and normalised at a time: a picture at the limit takes some 130 MB meanwhile
+PICTURES = 4  # decoded and normalised at a time: a picture at the limit takes up to 340 MB meanwhile
 FEW_IMAGES = 16  # as PNG, up to so many are encoded at once; more in a thread, which costs a switch
 
 
