@@ -3,7 +3,7 @@
 # .NOTPARALLEL keeps `make train export serve` in this order under -j.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup protos train export serve evaluate test lint clean bench-train bench-faults bench-pictures prove-resume
+.PHONY: help setup protos train export serve evaluate test lint clean bench-train bench-faults prove-resume
 
 PYTHON ?= python3
 VENV   := .venv
@@ -45,7 +45,6 @@ help:
 	@echo "  make lint                 ruff and mypy"
 	@echo "  make bench-train          training speed beside the tutorial's script and the machine's peak    [BENCH_ARGS=...]"
 	@echo "  make bench-faults         wrong learning rates and batches: what a run makes of them (over an hour)    [BENCH_ARGS=...]"
-	@echo "  make bench-pictures       how pictures of digits come through normalisation    [BENCH_ARGS=...]"
 	@echo "  make prove-resume         killed at 50 random moments and resumed: the same run, bit by bit    [BENCH_ARGS=...]"
 	@echo "  make clean                remove the environment, stubs and caches; runs, models and data stay"
 
@@ -77,9 +76,6 @@ bench-train: $(TRAIN)
 
 bench-faults: $(TRAIN)
 	$(BIN)/python -m benchmarks.faults $(BENCH_ARGS)
-
-bench-pictures: $(DEV) protos
-	$(BIN)/python -m benchmarks.score_pictures $(BENCH_ARGS)
 
 prove-resume: $(TRAIN)
 	$(BIN)/python -m benchmarks.prove_resume $(BENCH_ARGS)

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from export.graphs import build_graphs
-from export.metadata import THRESHOLD
 from serving.model_repository import (
     DISCRIMINATOR,
     GENERATOR,
@@ -25,6 +24,7 @@ from serving.model_repository import (
 from serving.runner import CPU, Runner
 from training.checkpoint import NAME as CHECKPOINT
 from training.checkpoint import CheckpointError, load_checkpoint
+from training.detector import THRESHOLD
 from training.measure import SEED
 
 CHUNK = 1000  # images at a time
@@ -145,7 +145,7 @@ def pair_of_run(folder: Path) -> EvaluatedPair:
         run_folder=folder,
         generate=generator,
         score=discriminator if finished else None,
-        threshold=THRESHOLD,
+        threshold=run.calibration["threshold"] if run.calibration else THRESHOLD,
     )
 
 

@@ -18,9 +18,9 @@ from benchmarks.evaluation_table import HEADER, goals, rows
 from benchmarks.report import markdown_table, text_table
 from evaluation import kernel, memorisation, precision_recall
 from evaluation.classifier import VERSION, Classifier
+from evaluation.detector_quality import detector_quality
 from evaluation.fit_classifier import EPOCHS, accuracy, fit_classifier
 from evaluation.full_quality import full_quality
-from evaluation.quality import detector_auroc
 from evaluation.reference import NAME as REFERENCE
 from evaluation.reference import FullReference
 from training.data import load_data_set
@@ -120,15 +120,10 @@ def find_reference(pair: EvaluatedPair, data_dir: Path, count: int | None, say: 
 
 
 def detector_figures(pair: EvaluatedPair, fakes: Tensor, reference: FullReference) -> dict[str, float]:
-    """The detector on the real test images and on its own generator's; nothing for a pair without a detector."""
+    """Every figure of the detector; nothing for a pair without one."""
     if pair.score is None:
         return {}
-    (real_logits, real), (fake_logits, fake) = (pair.scores(images) for images in (reference.images, fakes))
-    return {
-        "auroc": detector_auroc(real_logits, fake_logits),
-        "real_called_real": float((real >= pair.threshold).double().mean()),
-        "fakes_called_fake": float((fake < pair.threshold).double().mean()),
-    }
+    return detector_quality(lambda images: pair.scores(images)[0], reference.images, fakes, pair.threshold)
 
 
 def tstr_figures(pair: EvaluatedPair, reference: FullReference, epochs: int, say: Say) -> dict[str, float]:

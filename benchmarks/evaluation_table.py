@@ -43,9 +43,18 @@ FIGURES = (
     Figure("nearer_to_training", "nearer to it than real digits", "difference", at_most=0.1, floor=0.5),
     Figure("near_copies", "among the nearest 1% of real digits", "difference", at_most=0.02, floor=0.01),
     Figure("tstr_accuracy", "trained on synthetic, tested on real", at_least=0.99),
-    Figure("auroc", "detector: AUROC", at_least=0.9),
-    Figure("real_called_real", "detector: real digits called real"),
-    Figure("fakes_called_fake", "detector: fakes called fake"),
+    Figure("auroc", "detector: AUROC", at_least=0.99),
+    Figure("calibration_error", "detector: calibration error", at_most=0.02),
+    Figure("real_called_fake", "detector: real digits called fake", at_most=0.02),
+    Figure("fakes_called_fake", "detector: its generator's digits called fake"),
+    Figure("jpeg_called_real", "detector: real digits saved as JPEG, called real", at_least=0.95),
+    Figure("resized_called_real", "detector: real digits scaled and back, called real", at_least=0.95),
+    Figure("blurred_called_real", "detector: real digits blurred, called real", at_least=0.95),
+    Figure("warped_called_real", "detector: real digits turned and stretched, called real", at_least=0.95),
+    Figure("noise_called_real", "detector: noise called real", at_most=0.02),
+    Figure("blank_called_real", "detector: blank images called real", at_most=0.02),
+    Figure("inverted_called_real", "detector: inverted digits called real", at_most=0.02),
+    Figure("letters_called_real", "detector: letters called real", at_most=0.02),
 )
 
 

@@ -2,14 +2,15 @@
 docs/model-metadata.md; serving/ reads some of them by the same names.
 """
 
+import json
 from datetime import UTC, datetime
 
 from training.checkpoint import Checkpoint
+from training.detector import THRESHOLD
 from training.model_card import describe
 
 PREFIX = "digitforge."
 SCHEMA = 1
-THRESHOLD = 0.5
 NAMES = (
     "schema",
     "role",
@@ -37,8 +38,8 @@ def metadata_of(run: Checkpoint, role: str) -> dict[str, str]:
         **describe(run),
         "schema": str(SCHEMA),
         "role": role,
-        "calibration": "none",
-        "threshold": str(THRESHOLD),
+        "calibration": json.dumps(run.calibration) if run.calibration else "none",
+        "threshold": str(run.calibration["threshold"] if run.calibration else THRESHOLD),
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     return {PREFIX + name: value for name, value in values.items()}

@@ -18,7 +18,6 @@ Context = grpc.aio.ServicerContext[Any, Any]
 STATUS_KEY = "grpc-status-details-bin"  # where clients look for a google.rpc.Status
 CODES = {code.value[0]: code for code in grpc.StatusCode}
 STREAM_WINDOW = 64  # requests of a ScoreStream in work at a time
-PICTURES = 4  # decoded and normalised at a time: a picture at the limit takes up to 340 MB meanwhile
 FEW_IMAGES = 16  # as PNG, up to so many are encoded at once; more in a thread, which costs a switch
 
 
@@ -31,7 +30,6 @@ class DigitsServicer(digits_pb2_grpc.DigitsServicer):
 
     def __init__(self, data_plane: DataPlane) -> None:
         self._data_plane = data_plane
-        self._pictures = asyncio.Semaphore(PICTURES)
 
     async def Generate(self, request: pb.GenerateRequest, context: Context) -> pb.GenerateResponse:
         try:
@@ -101,22 +99,9 @@ class DigitsServicer(digits_pb2_grpc.DigitsServicer):
         is_file = request.format == pb.IMAGE_FORMAT_PNG or (
             request.format == pb.IMAGE_FORMAT_UNSPECIFIED and images.looks_like_file(request.image)
         )
-        self._data_plane.version(request.version)  # refused, if it is to be, before a picture is worked on
-        decoded = await self._decoded(request.image) if is_file else images.decode_raw(request.image)
-        score = await self._data_plane.score(decoded.pixels, request.version, deadline)
-        return pb.ScoreResponse(
-            real_probability=score.real_probability,
-            version=score.version,
-            real=score.real,
-            normalised=decoded.normalised,
-        )
-
-    async def _decoded(self, data: bytes) -> images.Decoded:
-        image = images.open_file(data, self._data_plane.settings.max_image_pixels)
-        if image.size == (images.SIDE, images.SIDE):
-            return images.decode(image)  # less work than a thread
-        async with self._pictures:
-            return await asyncio.to_thread(images.decode, image)
+        image = images.decode_file(request.image) if is_file else images.decode_raw(request.image)
+        score = await self._data_plane.score(image, request.version, deadline)
+        return pb.ScoreResponse(real_probability=score.real_probability, version=score.version, real=score.real)
 
 
 def check_format(value: int) -> None:

@@ -38,6 +38,7 @@ class Checkpoint:
         best: The best snapshot so far, by the Fréchet distance to the held-out digits; None where none was measured.
         finished: The run has come to its end, so that `generator`, `discriminator` and `quality` are there.
         generator, discriminator: The weights to use: the generator's moving average, the discriminator as a detector.
+        calibration: How the detector was calibrated, as `training.detector.Calibration` has it; None: it was not.
         quality: What was measured at the end.
     """
 
@@ -55,6 +56,7 @@ class Checkpoint:
     finished: bool = False
     generator: dict[str, torch.Tensor] | None = None
     discriminator: dict[str, torch.Tensor] | None = None
+    calibration: dict[str, float] | None = None
     quality: dict[str, Any] | None = None
 
     @property

@@ -92,6 +92,8 @@ def prepare(
         if overrides:
             raise UsageError(f"--resume goes on with the run's own config: leave out --{flag(next(iter(overrides)))}")
         state = load_checkpoint(path)
+        if not state.finished and (commit := source_commit()) not in state.source_commit.split(", "):
+            state.source_commit += f", {commit}"  # the rest of the run is made by another source
         return path, state, load_data_set(state.dataset, options.data_dir, tell)
     config = configure(overrides)
     if workers.first and options.out and options.out.exists() and any(options.out.iterdir()):

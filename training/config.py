@@ -83,7 +83,9 @@ class TrainingConfig(BaseModel):
     ema_ramp: float = Field(0.1, gt=0, description="the half-life is at most this share of the images seen so far")
     bfloat16: bool = Field(True, description="bfloat16 autocast where the hardware has it")
 
-    detector_images: int = Field(0, ge=0, description="real images on which D is trained on as a detector, G frozen")
+    detector_images: int = Field(
+        0, ge=0, description="real images on which D is trained on as a detector, G frozen; 0: it stays as it is"
+    )
     detector_lr: float = Field(1e-3, gt=0, description="Adam's learning rate in the detector stage")
 
     milestone_images: int | None = Field(None, gt=0, description="images between two sheets; absent: an epoch")
@@ -195,6 +197,6 @@ PRESETS = {
         generator_lr_end=0.02,
         ema_half_life=100_000,
         milestone_images=200_000,
-        detector_images=600_000,
+        detector_images=1_200_000,
     ),
 }

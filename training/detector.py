@@ -1,61 +1,203 @@
-"""The detector stage: the discriminator is trained on, the generator frozen, to tell real digits from its fakes.
+"""The detector stage: the discriminator is trained on, the generator frozen, to tell real digits from all fakes.
 
-Near balance a GAN's discriminator says 0.5 by design, and a class-conditional one has never been asked without a
-class. Here it sees no label, and both kinds of images pass through the same rounding to uint8, as they will when it
-is served: else it would learn rounding.
+A GAN's discriminator is a poor detector: near balance it says 0.5 by design, it only ever saw its own generator's
+latest fakes, and a class-conditional one has never been asked without a class. Here it sees no label, and real digits
+stand against fresh fakes of the generator and against kinds that the stage makes for itself (see fakes/). Both classes
+get the same treatment (evaluation/treatments.py) and the same rounding to uint8, as they will when it is served. Then
+the answer is calibrated on held-out real digits and fresh fakes, which no step saw.
 """
 
 import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
+from evaluation.calibration import fit_platt
+from evaluation.treatments import treated
 from training.batches import Batches
-from training.gan import Gan, check_finite
+from training.config import TrainingConfig
+from training.data import DataSet
+from training.fakes.altered import MixedDigits, NoisedDigits
+from training.fakes.gaussians import GaussianFakes
+from training.fakes.generators import QUICK, Generated, quick_generators
+from training.fakes.kind import Kind, Several, mixed
+from training.fakes.no_digits import NoDigits
+from training.fakes.vae import fit_vae
+from training.gan import check_finite, has_bfloat16
 from training.interrupts import StopRequest
 from training.losses import discriminator_loss
 from training.networks import Discriminator, Generator
-from training.pixels import normalise, to_uint8
+from training.pixels import normalise
 from training.schedule import learning_rate_factor
 
-DETECTOR_SEED = 1  # added to the run's: the stage draws its own numbers, so that it can start over after a stop
+SEED = 1  # added to the run's: the stage draws its own numbers, so that it can start over after a stop
+CALIBRATION_SEED = 2
+CHUNK = 500  # images at a time where nothing is trained
+
+OWN = "own generator"
+# What the fakes of a step are. The own generator's are by far the hardest to tell: most of the time goes there.
+SHARES = {
+    OWN: 0.60,
+    "fully connected": 0.05,
+    "batch norm": 0.05,
+    "vae": 0.06,
+    "gaussians": 0.05,
+    "mixed digits": 0.06,
+    "noised digits": 0.03,
+    "no digits": 0.10,
+}
+QUICK_SHARE = 0.25  # images that a quick generator sees, in those that the detector sees
+VAE_SHARE = 0.5
+
+# The verdict is "fake" below 0.5, or below what 1% of the held-out real digits get, if that is less.
+THRESHOLD = 0.5
+REAL_CALLED_FAKE = 0.01
 
 
-def train_detector(gan: Gan, generator: Generator, images: Tensor, stop: StopRequest) -> Discriminator | None:
-    """Train a copy of the discriminator on real images uint8[count, 28, 28] and fresh fakes of the generator.
+@dataclass(frozen=True)
+class Calibration:
+    """How a detector's logits became those of probabilities: `scale * logit + shift`, folded into its last layer.
+
+    Attributes:
+        scale, shift: Of the line (Platt 1999).
+        images: Real images, and as many fakes, that it was fitted to.
+        threshold: The probability from which an image is called real.
+    """
+
+    scale: float
+    shift: float
+    images: int
+    threshold: float
+
+
+class _StoppedError(Exception):
+    """The stage was asked to stop."""
+
+
+def train_detector(
+    config: TrainingConfig,
+    discriminator: Discriminator,
+    generator: Generator,
+    data: DataSet,
+    stop: StopRequest,
+    leave_out: frozenset[str] = frozenset(),
+) -> tuple[Discriminator, Calibration | None] | None:
+    """Make the fakes, train a copy of the discriminator on them, calibrate it.
+
+    Args:
+        config: The run's.
+        discriminator: As the GAN's training left it, on the device where all is computed.
+        generator: The run's best, on the same device.
+        data: Real images: `fit` to train on, `held_out` to calibrate on.
+        stop: Becomes true when the stage should end.
+        leave_out: Kinds of `SHARES` to do without, so that it can be measured on what it never saw.
 
     Returns:
-        The detector, or None if it was asked to stop. Without `detector_images`, the discriminator as it is.
+        The detector and its calibration, or None if it was asked to stop. Without `detector_images`, the discriminator
+        as it is, without a calibration.
     """
-    config = gan.config
-    detector = copy.deepcopy(gan.discriminator)
-    optimizer = torch.optim.Adam(detector.parameters(), lr=config.detector_lr, betas=(0.9, 0.99), fused=True)
-    rng = torch.Generator(gan.device).manual_seed(config.seed + DETECTOR_SEED)
-    batches = Batches(len(images), config.step_size, config.seed + DETECTOR_SEED)
-    generator.eval()
-    detector.train()
 
+    def tick() -> None:
+        if stop:
+            raise _StoppedError
+
+    if not config.detector_images:
+        return copy.deepcopy(discriminator).eval(), None
+    try:
+        kinds = make_fakes(config, generator, data, tick, leave_out)
+        detector = fit(config, discriminator, kinds, data.fit.images, tick)
+    except _StoppedError:
+        return None
+    check_finite(detector)
+    own = Generated(generator, config)
+    return detector, calibrate(detector, config, own, data.held_out.images)
+
+
+def make_fakes(
+    config: TrainingConfig,
+    generator: Generator,
+    data: DataSet,
+    tick: Callable[[], None],
+    leave_out: frozenset[str] = frozenset(),
+) -> dict[str, Kind]:
+    """All kinds of `SHARES` but those left out, by name; `tick` is called every so often."""
+    images, digits = data.fit.images, data.fit.labels
+    device = next(generator.parameters()).device
+    seed, length = config.seed + SEED, config.detector_images
+    rng = torch.Generator().manual_seed(seed)
+
+    def quick(name: str) -> Kind:
+        return Several(quick_generators(name, images, digits, int(QUICK_SHARE * length) or 1, seed, device, tick))
+
+    makers: dict[str, Callable[[], Kind]] = {
+        OWN: lambda: Generated(generator, config),
+        **{name: partial(quick, name) for name in QUICK},
+        "vae": lambda: fit_vae(images, int(VAE_SHARE * length) or 1, seed, tick),
+        "gaussians": lambda: GaussianFakes(images, digits),
+        "mixed digits": lambda: MixedDigits(images, digits),
+        "noised digits": lambda: NoisedDigits(images),
+        "no digits": lambda: NoDigits(images, rng),
+    }
+    kinds: dict[str, Kind] = {}
+    wanted = [name for name in SHARES if name not in leave_out]
+    for name in tqdm(wanted, desc="fakes", unit="kind", disable=None):
+        tick()
+        kinds[name] = makers[name]()
+    return kinds
+
+
+def fit(
+    config: TrainingConfig,
+    discriminator: Discriminator,
+    kinds: Mapping[str, Kind],
+    images: Tensor,
+    tick: Callable[[], None],
+) -> Discriminator:
+    """Train a copy of the discriminator on real images uint8[count, 28, 28]; `tick` is called after every step."""
+    device = next(discriminator.parameters()).device
+    detector = copy.deepcopy(discriminator).requires_grad_(True).train()
+    optimizer = torch.optim.Adam(detector.parameters(), lr=config.detector_lr, betas=(0.9, 0.99), fused=True)
+    rng = torch.Generator().manual_seed(config.seed + SEED)
+    batches = Batches(len(images), config.step_size, config.seed + SEED)
+    bfloat16 = config.bfloat16 and has_bfloat16(device)
     seen = 0
     with tqdm(total=config.detector_images, desc="detector", unit="img", unit_scale=True, disable=None) as bar:
         while seen < config.detector_images:
-            if stop:
-                return None
             for group in optimizer.param_groups:
                 group["lr"] = config.detector_lr * learning_rate_factor(0.0, seen / config.detector_images)
             real = images[batches.at(seen)]
-            latents = torch.randn(len(real), config.latent_size, device=gan.device, generator=rng)
-            digits = torch.randint(max(config.classes, 1), (len(real),), device=gan.device, generator=rng)
-            with torch.no_grad():
-                fake = generator(latents, digits if config.classes else None)
-            fake = to_uint8(fake, config.pixel_mean, config.pixel_std)
-            real_logits, fake_logits = (
-                detector(normalise(part, config.pixel_mean, config.pixel_std)) for part in (real, fake)
-            )
+            fakes = mixed(kinds, SHARES, len(real), rng)
+            both = torch.cat([treated(real, rng), treated(fakes, rng)]).to(device)
+            with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+                logits = detector(normalise(both, config.pixel_mean, config.pixel_std))
+            real_logits, fake_logits = logits.float().chunk(2)
             optimizer.zero_grad()
             discriminator_loss(real_logits, fake_logits).backward()
             optimizer.step()
             seen += len(real)
             bar.update(len(real))
-    check_finite(detector)
+            tick()
     return detector.eval()
+
+
+@torch.no_grad()
+def calibrate(detector: Discriminator, config: TrainingConfig, own: Kind, held_out: Tensor) -> Calibration:
+    """Calibrate a detector in place, on real images uint8[count, 28, 28] and as many fresh fakes of its generator."""
+    fakes = own.images(len(held_out), torch.Generator().manual_seed(config.seed + CALIBRATION_SEED))
+    scale, shift = fit_platt(logits_of(detector, config, held_out), logits_of(detector, config, fakes))
+    detector.logit.weight.mul_(scale)
+    detector.logit.bias.mul_(scale).add_(shift)
+    real = logits_of(detector, config, held_out).double().sigmoid()
+    return Calibration(scale, shift, len(held_out), min(THRESHOLD, float(real.quantile(REAL_CALLED_FAKE))))
+
+
+@torch.no_grad()
+def logits_of(detector: nn.Module, config: TrainingConfig, images: Tensor) -> Tensor:
+    """uint8[count, 28, 28] -> float32[count], on the CPU."""
+    device = next(detector.parameters()).device
+    parts = [normalise(part.to(device), config.pixel_mean, config.pixel_std) for part in images.split(CHUNK)]
+    return torch.cat([detector(part).flatten().cpu() for part in parts])

@@ -52,6 +52,28 @@ FIGURES = {
         "the lower.",
         headline=True,
     ),
+    "calibration_error": Figure(
+        "Calibration error", "How far the detector's probabilities are from how often it is right, on average.", "share"
+    ),
+    "real_called_fake": Figure(
+        "Real called fake", "Share of unseen real images that the detector calls fake.", "share"
+    ),
+    "fakes_called_fake": Figure(
+        "Fakes called fake", "Share of its own generator's images that it calls fake.", "share"
+    ),
+    **{
+        f"{name}_called_real": Figure(f"{label} called real", f"Share of {what} that the detector calls real.", "share")
+        for name, label, what in (
+            ("jpeg", "JPEG", "unseen real images, saved as JPEG,"),
+            ("resized", "Resized", "unseen real images, scaled and scaled back,"),
+            ("blurred", "Blurred", "unseen real images, blurred,"),
+            ("warped", "Warped", "unseen real images, turned and stretched a little,"),
+            ("noise", "Noise", "images of noise"),
+            ("blank", "Blank", "blank images"),
+            ("inverted", "Inverted", "inverted real images"),
+            ("letters", "Letters", "letters in fonts that it has not seen"),
+        )
+    },
     "density": Figure("Density", "How many real images' neighbourhoods a fake lies in; real images get about 1."),
     "coverage": Figure("Coverage", "Share of real images with a fake in their neighbourhood.", "share"),
     "frechet_distance": Figure(

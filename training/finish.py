@@ -2,22 +2,26 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
+from torch import Tensor
+
+from evaluation.detector_quality import detector_quality
 from evaluation.full_quality import full_quality
 from evaluation.reference import MOST_IMAGES, FullReference, Reference
 from evaluation.reference import NAME as REFERENCE
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.config import TrainingConfig
 from training.data import DataSet
-from training.detector import train_detector
+from training.detector import THRESHOLD, Calibration, logits_of, train_detector
 from training.gan import Gan
 from training.interrupts import StopRequest
 from training.loop import SHEET_IMAGES
-from training.measure import FixedLatents, generated_digits, measure_detector, measure_snapshot
+from training.measure import FixedLatents, generated_digits, measure_snapshot
 from training.model_card import save_safetensors, write_model_card
-from training.networks import Generator
+from training.networks import Discriminator, Generator
 from training.plots import draw_plots
 from training.report import write_report
 from training.run_folder import METRICS, PLOTS, RunFolder
@@ -29,9 +33,10 @@ def finish(run: Checkpoint, gan: Gan, data: DataSet, path: Path, stop: StopReque
     Stopped on the way it leaves the run as it was, and starts over when the run is resumed.
     """
     generator = best_generator(run, gan)
-    detector = train_detector(gan, generator, data.fit.images.to(gan.device), stop)
-    if detector is None:
+    trained = train_detector(run.config, gan.discriminator, generator, data, stop)
+    if trained is None:
         return
+    detector, calibration = trained
     if run.best is not None:
         say(f"the best snapshot is that of {run.best['images_seen']:,} images")
     data = replace(data, test=data.test[:MOST_IMAGES])
@@ -39,8 +44,9 @@ def finish(run: Checkpoint, gan: Gan, data: DataSet, path: Path, stop: StopReque
     run.quality = {
         "test_images": len(data.test),
         **measure(generator, run.config, data, path),
-        "auroc": measure_detector(detector, generator, run.config, data.test.images),
+        **measure_detector(detector, calibration, generator, run.config, data.test.images),
     }
+    run.calibration = asdict(calibration) if calibration is not None else None
     run.generator, run.discriminator = generator.state_dict(), detector.state_dict()
 
     # The checkpoint comes last: a run that dies before is resumed, and does this again.
@@ -67,6 +73,15 @@ def measure(generator: Generator, config: TrainingConfig, data: DataSet, path: P
     reference = FullReference.of(data.name, data.test.images, data.test.labels, data.fit.images)
     reference.save(path / REFERENCE)
     return full_quality(*generated_digits(generator, config, len(reference)), reference).figures
+
+
+def measure_detector(
+    detector: Discriminator, calibration: Calibration | None, generator: Generator, config: TrainingConfig, real: Tensor
+) -> dict[str, float]:
+    """The figures of a detector on real images uint8[count, 28, 28] and as many generated ones."""
+    fakes, _ = generated_digits(generator, config, len(real))
+    threshold = calibration.threshold if calibration is not None else THRESHOLD
+    return detector_quality(partial(logits_of, detector, config), real, fakes, threshold)
 
 
 def best_generator(run: Checkpoint, gan: Gan) -> Generator:

@@ -1,14 +1,14 @@
 """What the pair in training looks like and is worth, always from the same latents, so that figures compare."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from evaluation.classifier import SHOWING_DIGITS
-from evaluation.quality import detector_auroc, generator_quality
+from evaluation.quality import generator_quality
 from evaluation.reference import Reference
 from training.config import TrainingConfig
 from training.networks import Generator
-from training.pixels import normalise, to_uint8
+from training.pixels import to_uint8
 
 SEED = 20_250_311
 CHUNK = 1000  # images at a time
@@ -56,16 +56,3 @@ def generated_digits(generator: Generator, config: TrainingConfig, count: int) -
 def measure_snapshot(generator: Generator, config: TrainingConfig, reference: Reference) -> dict[str, float]:
     """`generator_quality` of as many images as the reference has."""
     return generator_quality(*generated_digits(generator, config, len(reference)), reference)
-
-
-@torch.no_grad()
-def measure_detector(detector: nn.Module, generator: Generator, config: TrainingConfig, real: Tensor) -> float:
-    """AUROC of a detector on real images uint8[count, 28, 28] against as many generated ones."""
-    device = next(detector.parameters()).device
-    fake, _ = generated_digits(generator, config, len(real))
-
-    def score(images: Tensor) -> Tensor:
-        parts = images.to(device).split(CHUNK)
-        return torch.cat([detector(normalise(part, config.pixel_mean, config.pixel_std)) for part in parts]).cpu()
-
-    return detector_auroc(score(real), score(fake))

@@ -6,10 +6,7 @@ import torch
 from training.clock import Clock
 from training.config import PRESETS
 from training.data import DataSet
-from training.detector import train_detector
 from training.gan import DivergedError, Gan, check_finite
-from training.interrupts import StopRequest
-from training.measure import measure_detector
 from training.schedule import learning_rate_factor
 
 CPU = torch.device("cpu")
@@ -49,20 +46,6 @@ def test_the_penalty_comes_every_so_many_steps(small_digits: DataSet) -> None:
             step(gan, small_digits, seed=number)
         same = torch.equal(pairs[0].discriminator.logit.weight, pairs[1].discriminator.logit.weight)
         assert same == (number % 3 != 0)
-
-
-def test_the_detector_learns_and_leaves_the_generator_alone(small_digits: DataSet) -> None:
-    gan = Gan(DEFAULT.with_options({"detector_images": 6400}), CPU)
-    with torch.no_grad():  # fresh networks tell small digits from noise by luck: begin with the wrong answer
-        gan.discriminator.logit.weight.neg_()
-    before = {name: weight.clone() for name, weight in gan.ema.state_dict().items()}
-    untrained = measure_detector(gan.discriminator, gan.ema, gan.config, small_digits.test.images)
-    detector = train_detector(gan, gan.ema, small_digits.fit.images, StopRequest())
-    assert detector is not None
-    assert untrained < 0.5
-    assert measure_detector(detector, gan.ema, gan.config, small_digits.test.images) > 0.95
-    assert all(torch.equal(weight, before[name]) for name, weight in gan.ema.state_dict().items())
-    assert not torch.equal(detector.logit.weight, gan.discriminator.logit.weight)
 
 
 def test_a_weight_that_is_no_number_is_named() -> None:

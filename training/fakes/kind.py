@@ -1,0 +1,47 @@
+"""What all kinds of fakes have in common, and mixtures of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Kind(Protocol):
+    """A kind of fakes."""
+
+    def images(self, count: int, rng: torch.Generator) -> Tensor:
+        """uint8[count, 28, 28], on the CPU; the same for the same state of `rng`."""
+
+
+def mixed(kinds: Mapping[str, Kind], shares: Mapping[str, float], count: int, rng: torch.Generator) -> Tensor:
+    """uint8[count, 28, 28] of several kinds in one batch, kind after kind.
+
+    Args:
+        kinds: By name.
+        shares: How much of each, in any unit; how many images of each is drawn at random.
+        count: Images.
+        rng: For all that is random.
+    """
+    if count == 0:
+        return torch.empty(0, 28, 28, dtype=torch.uint8)
+    names = list(kinds)
+    weights = torch.tensor([shares[name] for name in names])
+    drawn = torch.multinomial(weights, count, replacement=True, generator=rng).bincount(minlength=len(names)).tolist()
+    return torch.cat([kinds[name].images(number, rng) for name, number in zip(names, drawn, strict=True) if number])
+
+
+class Several:
+    """One kind made of several, as many images of each: a generator half-way and at its end, for one."""
+
+    def __init__(self, members: Sequence[Kind]) -> None:
+        self.members = members
+
+    def images(self, count: int, rng: torch.Generator) -> Tensor:
+        """See `Kind`."""
+        return mixed(
+            {str(number): member for number, member in enumerate(self.members)},
+            {str(number): 1.0 for number in range(len(self.members))},
+            count,
+            rng,
+        )
