@@ -1,66 +1,56 @@
 """Dynamic batching: rows of many callers in, one call of the model, each caller's rows out.
 
 It takes rows and gives rows, and knows neither the transport nor the runtime. While the model runs, rows wait; what
-has gathered when it is free is the next batch. A large request is split and small ones are merged, in turns: every
-waiting caller gets its share of a batch before any gets more.
+has gathered when it is free is the next batch. A large request is split and small ones are merged (`fair_queue.py`).
 """
 
 import asyncio
-import time
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 import numpy as np
 
-from serving.errors import DeadlineExceededError, InternalError, ResourceExhaustedError, UnavailableError
-
-Rows = Mapping[str, np.ndarray]
-"""Named arrays with the same number of rows each."""
-
-RETRY_AFTER_S = 0.1
-
-
-@dataclass(eq=False)
-class _Entry:
-    """A caller's rows: `taken` of `count` have gone into batches, `parts` have come back."""
-
-    rows: Rows
-    count: int
-    deadline: float | None
-    future: asyncio.Future[Rows]
-    taken: int = 0
-    parts: list[Rows] = field(default_factory=list)
-
-    @property
-    def remaining(self) -> int:
-        return self.count - self.taken
+from serving.errors import InternalError, UnavailableError
+from serving.fair_queue import FairQueue, Part, Rows
 
 
 class Batcher:
-    """Batches the rows of concurrent callers for one model, in one thread.
+    """Batches the rows of concurrent callers for one model, one batch at a time. Make it within a running event loop.
 
     Args:
-        run: The model: a batch of rows to as many rows. Called in a thread of its own, one batch at a time.
+        run: The model: a batch of rows to as many rows.
         max_batch_rows: Rows in a batch at most.
         max_queue_rows: Rows waiting at most; beyond, callers are refused.
         max_delay_s: How long a batch that is not full waits for more rows. 0: not at all.
+        inline_rows: A batch of so many rows or fewer runs in the event loop's own thread, since changing threads would
+            take longer than the model; a larger one in a thread beside it.
     """
 
     def __init__(
-        self, run: Callable[[Rows], Rows], max_batch_rows: int, max_queue_rows: int, max_delay_s: float = 0.0
+        self,
+        run: Callable[[Rows], Rows],
+        max_batch_rows: int,
+        max_queue_rows: int,
+        max_delay_s: float = 0.0,
+        inline_rows: int = 0,
     ) -> None:
         self._run = run
         self.max_batch_rows = max_batch_rows
-        self.max_queue_rows = max_queue_rows
         self.max_delay_s = max_delay_s
-        self.queued_rows = 0
-        self._queue: deque[_Entry] = deque()
-        self._arrival = asyncio.Event()
+        self.inline_rows = inline_rows
+        self._queue = FairQueue(max_queue_rows)
+        self._loop = asyncio.get_running_loop()
+        self._busy = False  # with a batch, in the thread
+        self._pick_up: asyncio.Handle | None = None  # the next one, where one is due
+        self._delayed = False  # whether it waits for a full batch
         self._closing = False
+        self._idle = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="batcher")
-        self._task = asyncio.create_task(self._work())
+
+    @property
+    def queued_rows(self) -> int:
+        """Rows that wait."""
+        return self._queue.rows
 
     async def submit(self, rows: Rows, deadline: float | None = None) -> Rows:
         """Run these rows in whatever batches come; a cancelled call's rows are dropped.
@@ -75,93 +65,76 @@ class Batcher:
             UnavailableError: The batcher is closing.
             InternalError: The model failed.
         """
-        count = len(next(iter(rows.values())))
         if self._closing:
             raise UnavailableError("the server is shutting down")
-        if self.queued_rows + count > self.max_queue_rows:
-            raise ResourceExhaustedError(
-                f"{self.queued_rows} rows are waiting and {count} more would pass the limit of {self.max_queue_rows}",
-                RETRY_AFTER_S,
-            )
-        entry = _Entry(rows, count, deadline, asyncio.get_running_loop().create_future())
-        self._queue.append(entry)
-        self.queued_rows += count
-        self._arrival.set()
+        entry = self._queue.put(rows, deadline)
+        self._schedule()
         return await entry.future  # cancelling the caller cancels the future: its rows are dropped at pick-up
 
     async def close(self) -> None:
         """Run what waits, refuse what comes, and end the thread."""
         self._closing = True
-        self._arrival.set()
-        await self._task
+        self._schedule()
+        await self._idle.wait()
         self._thread.shutdown()
 
-    async def _work(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await self._gather()
-            batch = self._take()
-            if not batch:
-                if self._closing:
-                    return
-                continue
+    def _schedule(self) -> None:
+        """See to the next pick-up: as soon as the callbacks that are ready have run, or when the delay is over."""
+        if self._busy:
+            return
+        if not self._queue:
+            if self._closing:
+                self._idle.set()
+            return
+        delay = self.max_delay_s > 0 and self.queued_rows < self.max_batch_rows and not self._closing
+        if self._pick_up is not None:
+            if delay or not self._delayed:
+                return
+            self._pick_up.cancel()
+        self._delayed = delay
+        # Never at once: callers whose requests came in the same moment get into the same batch.
+        self._pick_up = (
+            self._loop.call_later(self.max_delay_s, self._start) if delay else self._loop.call_soon(self._start)
+        )
+
+    def _start(self) -> None:
+        """Run the next batch."""
+        self._pick_up = None
+        if batch := self._queue.take(self.max_batch_rows):
             try:
                 rows = _join([_slice(entry.rows, part) for entry, part in batch])
-                results = await loop.run_in_executor(self._thread, self._run, rows)
+                if len(next(iter(rows.values()))) <= self.inline_rows:
+                    self._give(batch, self._run(rows))
+                else:
+                    self._busy = True
+                    running = self._loop.run_in_executor(self._thread, self._run, rows)
+                    running.add_done_callback(lambda ended: self._end(batch, ended))
             except Exception as error:
-                for entry, _ in batch:
-                    _settle(entry, InternalError(f"the model failed: {error}"))
-                continue
-            start = 0
-            for entry, part in batch:
-                stop = start + part.stop - part.start
-                entry.parts.append(_slice(results, slice(start, stop)))
-                start = stop
-                if part.stop == entry.count:  # rows go in order, so the last part completes the entry
-                    _settle(entry, _join(entry.parts))
+                self._fail(batch, error)
+        self._schedule()
 
-    async def _gather(self) -> None:
-        """Wait for rows, and then up to `max_delay_s` for a full batch."""
-        while not self._queue and not self._closing:
-            self._arrival.clear()
-            await self._arrival.wait()
-        due = time.monotonic() + self.max_delay_s
-        while self.queued_rows < self.max_batch_rows and not self._closing and (left := due - time.monotonic()) > 0:
-            self._arrival.clear()
-            try:
-                await asyncio.wait_for(self._arrival.wait(), left)
-            except TimeoutError:
-                return
+    def _end(self, batch: list[Part], ended: asyncio.Future[Rows]) -> None:
+        """A batch in the thread has ended."""
+        self._busy = False
+        try:
+            self._give(batch, ended.result())
+        except Exception as error:
+            self._fail(batch, error)
+        self._schedule()
 
-    def _take(self) -> list[tuple[_Entry, slice]]:
-        """The next batch's entries with the slice of their rows, in turns; the gone and the late are dropped here."""
-        batch: list[tuple[_Entry, slice]] = []
-        room, now = self.max_batch_rows, time.monotonic()
-        share = max(1, room // max(1, len(self._queue)))
-        while self._queue and room:
-            entry = self._queue.popleft()
-            if entry.deadline is not None and now > entry.deadline:
-                _settle(entry, DeadlineExceededError("the deadline passed while the rows were waiting"))
-            if entry.future.done():
-                self.queued_rows -= entry.remaining
-                continue
-            rows = min(share, room, entry.remaining)
-            batch.append((entry, slice(entry.taken, entry.taken + rows)))
-            entry.taken += rows
-            self.queued_rows -= rows
-            room -= rows
-            if entry.remaining:
-                self._queue.append(entry)
-        return batch
+    def _give(self, batch: list[Part], results: Rows) -> None:
+        """Each caller its part; the rows of an entry go in order, so the last part completes it."""
+        start = 0
+        for entry, part in batch:
+            stop = start + part.stop - part.start
+            entry.parts.append(_slice(results, slice(start, stop)))
+            start = stop
+            if part.stop == entry.count:
+                entry.settle(_join(entry.parts))
 
-
-def _settle(entry: _Entry, outcome: Rows | Exception) -> None:
-    if entry.future.done():
-        return
-    if isinstance(outcome, Exception):
-        entry.future.set_exception(outcome)
-    else:
-        entry.future.set_result(outcome)
+    def _fail(self, batch: list[Part], error: Exception) -> None:
+        for entry, _ in batch:
+            self._queue.give_up(entry, InternalError(f"the model failed: {error}"))  # an exception of its own for each
 
 
 def _slice(rows: Rows, part: slice) -> Rows:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.batcher import Batcher, Rows
+from serving.batcher import Batcher
 from serving.errors import DeadlineExceededError, InternalError, ResourceExhaustedError, UnavailableError
+from serving.fair_queue import Rows
 
 PATIENCE_S = 30  # after which a test fails instead of hanging
 POISON = -1  # a row that makes the model fail
@@ -357,8 +358,11 @@ def test_close_does_not_wait_for_a_delayed_batch_to_fill() -> None:
     run(test())
 
 
+@pytest.mark.parametrize("inline_rows", [0, 8, 16])
 @pytest.mark.parametrize("max_delay_s", [0, 0.001])
-def test_rows_come_back_to_their_callers_in_order_whoever_else_calls_or_leaves(max_delay_s: float) -> None:
+def test_rows_come_back_to_their_callers_in_order_whoever_else_calls_or_leaves(
+    max_delay_s: float, inline_rows: int
+) -> None:
     async def test() -> None:
         chance = random.Random(7)
         largest = 0
@@ -368,7 +372,9 @@ def test_rows_come_back_to_their_callers_in_order_whoever_else_calls_or_leaves(m
             largest = max(largest, len(batch["x"]))
             return {"y": batch["x"] * 10}
 
-        batcher = Batcher(model, max_batch_rows=16, max_queue_rows=10**6, max_delay_s=max_delay_s)
+        batcher = Batcher(
+            model, max_batch_rows=16, max_queue_rows=10**6, max_delay_s=max_delay_s, inline_rows=inline_rows
+        )
 
         async def caller(number: int) -> None:
             for turn in range(20):
@@ -385,5 +391,62 @@ def test_rows_come_back_to_their_callers_in_order_whoever_else_calls_or_leaves(m
         await batcher.close()
         assert largest == 16
         assert batcher.queued_rows == 0
+
+    run(test())
+
+
+def test_few_rows_run_in_the_loops_own_thread_and_more_beside_it() -> None:
+    async def test() -> None:
+        threads = {}
+
+        def model(batch: Rows) -> Rows:
+            threads[len(batch["x"])] = threading.current_thread()
+            return {"y": batch["x"] * 10}
+
+        batcher = Batcher(model, max_batch_rows=8, max_queue_rows=100, inline_rows=2)
+        for count in (1, 2, 3, 8):
+            assert values(await batcher.submit(rows(*range(count)))) == [10 * row for row in range(count)]
+        own = threading.current_thread()
+        assert {count: thread is own for count, thread in threads.items()} == {1: True, 2: True, 3: False, 8: False}
+        await batcher.close()
+
+    run(test())
+
+
+def test_calls_of_one_moment_share_a_batch_in_the_loops_own_thread() -> None:
+    async def test() -> None:
+        model = Model(held=False)
+        batcher = Batcher(model, max_batch_rows=4, max_queue_rows=100, inline_rows=4)
+        answers = await asyncio.gather(*(batcher.submit(rows(row)) for row in range(6)))
+        assert [values(answer) for answer in answers] == [[10 * row] for row in range(6)]
+        assert model.batches == [[0, 1, 2, 3], [4, 5]]
+        await batcher.close()
+
+    run(test())
+
+
+def test_failure_in_the_loops_own_thread_is_its_batchs_alone() -> None:
+    async def test() -> None:
+        batcher = Batcher(Model(held=False), max_batch_rows=2, max_queue_rows=100, inline_rows=2)
+        calls = [asyncio.create_task(batcher.submit(rows(row))) for row in (1, POISON, 2)]
+        outcomes: list[Any] = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes[:2]] == [InternalError, InternalError]
+        assert values(outcomes[2]) == [20]
+        await batcher.close()
+
+    run(test())
+
+
+def test_others_are_served_between_the_parts_of_a_large_call_in_the_loops_own_thread() -> None:
+    async def test() -> None:
+        model = Model(held=False)
+        batcher = Batcher(model, max_batch_rows=2, max_queue_rows=1000, inline_rows=2)
+        large = asyncio.create_task(batcher.submit(rows(*range(100))))
+        while not model.batches:
+            await asyncio.sleep(0)
+        assert values(await batcher.submit(rows(2001))) == [20010]
+        assert not large.done()
+        assert len(values(await large)) == 100
+        await batcher.close()
 
     run(test())

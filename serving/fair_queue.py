@@ -1,0 +1,100 @@
+"""The rows that wait for a model, and in what order they are taken: in turns, so that nobody waits for a large call.
+
+Rows whose caller has gone or whose deadline has passed are dropped when they would be taken.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from serving.errors import DeadlineExceededError, ResourceExhaustedError
+
+Rows = Mapping[str, np.ndarray]
+"""Named arrays with the same number of rows each."""
+
+RETRY_AFTER_S = 0.1
+
+
+@dataclass(eq=False, slots=True)
+class Entry:
+    """A caller's rows: `taken` of `count` have gone into batches, `parts` have come back."""
+
+    rows: Rows
+    count: int
+    deadline: float | None
+    future: asyncio.Future[Rows]
+    taken: int = 0
+    parts: list[Rows] = field(default_factory=list)
+
+    def settle(self, outcome: Rows | Exception) -> None:
+        """Answer the caller, if it is still there."""
+        if self.future.done():
+            return
+        if isinstance(outcome, Exception):
+            self.future.set_exception(outcome)
+        else:
+            self.future.set_result(outcome)
+
+
+Part = tuple[Entry, slice]
+"""Some of an entry's rows, for one batch."""
+
+
+class FairQueue:
+    """Entries with at most `max_rows` rows in all; `rows` are waiting now."""
+
+    def __init__(self, max_rows: int) -> None:
+        self.max_rows = max_rows
+        self.rows = 0
+        self._entries: deque[Entry] = deque()
+
+    def put(self, rows: Rows, deadline: float | None) -> Entry:
+        """Let rows wait; within a running event loop.
+
+        Raises:
+            ResourceExhaustedError: There is no room for them.
+        """
+        count = len(next(iter(rows.values())))
+        if self.rows + count > self.max_rows:
+            raise ResourceExhaustedError(
+                f"{self.rows} rows are waiting and {count} more would pass the limit of {self.max_rows}", RETRY_AFTER_S
+            )
+        entry = Entry(rows, count, deadline, asyncio.get_running_loop().create_future())
+        self._entries.append(entry)
+        self.rows += count
+        return entry
+
+    def take(self, room: int) -> list[Part]:
+        """Up to `room` rows: every entry gets an equal share, and what is left over goes to the first in line."""
+        parts: list[Part] = []
+        now = time.monotonic()
+        share = max(1, room // max(1, len(self._entries)))
+        while self._entries and room:
+            entry = self._entries.popleft()
+            remaining = entry.count - entry.taken
+            if entry.deadline is not None and now > entry.deadline:
+                entry.settle(DeadlineExceededError("the deadline passed while the rows were waiting"))
+            if entry.future.done():
+                self.rows -= remaining
+                continue
+            rows = min(share, room, remaining)
+            parts.append((entry, slice(entry.taken, entry.taken + rows)))
+            entry.taken += rows
+            self.rows -= rows
+            room -= rows
+            if rows < remaining:
+                self._entries.append(entry)
+        return parts
+
+    def give_up(self, entry: Entry, error: Exception) -> None:
+        """Answer a caller with an error and free the room of the rows that it still has here."""
+        entry.settle(error)
+        self.rows -= entry.count - entry.taken
+        entry.taken = entry.count
+
+    def __len__(self) -> int:
+        return len(self._entries)
