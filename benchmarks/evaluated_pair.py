@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from export.graphs import build_graphs
+from serving.device import CPU
 from serving.model_repository import (
     DISCRIMINATOR,
     GENERATOR,
@@ -21,7 +22,7 @@ from serving.model_repository import (
     complete_versions,
     model_path,
 )
-from serving.runner import CPU, Runner
+from serving.runner import Runner
 from training.checkpoint import NAME as CHECKPOINT
 from training.checkpoint import CheckpointError, load_checkpoint
 from training.detector import THRESHOLD

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from serving.device import DeviceError
 from serving.model_repository import RepositoryError
-from serving.runner import DeviceError
 from serving.server import PortError, serve
 from serving.settings import Settings, SettingsRefusedError
 

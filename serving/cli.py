@@ -12,7 +12,8 @@ import grpc
 import numpy as np
 
 from serving.client import DigitsClient, GeneratedDigits
-from serving.images import contact_sheet, encode_png
+from serving.images import contact_sheet
+from serving.png import encode_png
 
 OK, FAILED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
 EXIT_CODES = "exit codes: 0 done, 1 refused or failed, 2 wrong options, 3 server not reachable, 130 interrupted"

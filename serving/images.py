@@ -67,13 +67,6 @@ def looks_like_file(data: bytes) -> bool:
     return data.startswith(SIGNATURES) or (data.startswith(b"RIFF") and data[8:12] == b"WEBP")
 
 
-def encode_png(image: NDArray[np.uint8]) -> bytes:
-    """uint8[height, width] -> an 8-bit grey PNG file."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def contact_sheet(images: Iterable[NDArray[np.uint8]], columns: int, scale: int, gap: int = 2) -> Image.Image:
     """Images uint8[28, 28] side by side, row by row, each enlarged `scale` times, on dark grey."""
     pictures = list(images)

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 MODEL_FILE = "model.onnx"
+FP32 = "fp32"
 PREFIX = "digitforge."
 SCHEMA = 1
 DEFAULT_PLACES = (Path("artifacts/models"), Path("models"))
@@ -77,9 +78,22 @@ def _is_version(name: str) -> bool:
     return name.isascii() and name.isdecimal() and not name.startswith("0")  # version 0 does not exist
 
 
-def model_path(repository: Path, model: str, version: int) -> Path:
-    """Where a version of a model lies."""
-    return repository / model / str(version) / MODEL_FILE
+def model_path(repository: Path, model: str, version: int, variant: str = FP32) -> Path:
+    """Where a version of a model lies: `model.onnx`, or `model.<variant>.onnx` beside it.
+
+    Raises:
+        RepositoryError: The version was exported without this variant.
+    """
+    folder = repository / model / str(version)
+    if variant == FP32:
+        return folder / MODEL_FILE
+    path = folder / f"model.{variant}.onnx"
+    if not path.exists():
+        raise RepositoryError(
+            f"variant {variant} is asked for, but there is no {path}; there are "
+            f"{sorted(other.name for other in folder.glob('model*.onnx'))}"
+        )
+    return path
 
 
 def find_repository(given: Path | None) -> Path:

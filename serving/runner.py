@@ -1,18 +1,15 @@
 """One ONNX model on one execution provider of ONNX Runtime: rows in, rows out."""
 
-import ctypes
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 
-CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+from serving.device import CPU, CUDA, DeviceError
+
 ERRORS_ONLY = 3
-
-
-class DeviceError(Exception):
-    """The device that was asked for cannot be had."""
 
 
 class Runner:
@@ -22,12 +19,15 @@ class Runner:
         path: The model's file.
         provider: `CPU` or `CUDA`, as `pick_provider` gives it.
         threads: Threads of one inference on the CPU.
+        buckets: The only batch sizes that the model is to see, ascending; a smaller batch is padded with rows of
+            zeros up to the next one. Empty: any size. A GPU plans its memory and picks its kernels for each size that
+            it sees for the first time, which takes longer than to compute a few rows for nothing.
 
     Raises:
         DeviceError: The session did not get the provider.
     """
 
-    def __init__(self, path: Path, provider: str, threads: int) -> None:
+    def __init__(self, path: Path, provider: str, threads: int, buckets: Sequence[int] = ()) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -42,6 +42,7 @@ class Runner:
             raise DeviceError(f"{path} was to run on {provider}, but ONNX Runtime put it on {self.provider}")
         self.inputs = [node.name for node in self.session.get_inputs()]
         self.outputs = [node.name for node in self.session.get_outputs()]
+        self.buckets = tuple(buckets)
 
     @property
     def properties(self) -> Mapping[str, str]:
@@ -50,36 +51,21 @@ class Runner:
 
     def run(self, rows: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """All outputs for a batch of rows."""
-        return dict(zip(self.outputs, self.session.run(self.outputs, dict(rows)), strict=True))
+        count = len(next(iter(rows.values())))
+        padding = self._bucket(count) - count
+        if padding:
+            rows = {name: np.pad(array, [(0, padding)] + [(0, 0)] * (array.ndim - 1)) for name, array in rows.items()}
+        results = self.session.run(self.outputs, dict(rows))
+        if padding:
+            results = [array[:count] for array in results]
+        return dict(zip(self.outputs, results, strict=True))
+
+    def _bucket(self, count: int) -> int:
+        """The smallest bucket that holds so many rows; the count itself where none does."""
+        place = bisect_left(self.buckets, count)
+        return self.buckets[place] if place < len(self.buckets) else count
 
 
-def pick_provider(device: str) -> str:
-    """The provider for `auto`, `cpu` or `cuda`, by what works here and not by what was built in.
-
-    Raises:
-        DeviceError: `cuda` was asked for and cannot be had.
-    """
-    if device == "cpu":
-        return CPU
-    problem = _cuda_problem()
-    if problem is None:
-        return CUDA
-    if device == "cuda":
-        raise DeviceError(f"device cuda: {problem}")
-    return CPU
-
-
-def _cuda_problem() -> str | None:
-    """What stands in the way of CUDA, or None."""
-    if CUDA not in onnxruntime.get_available_providers():
-        return "this build of ONNX Runtime has no CUDA"
-    try:
-        ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return "no NVIDIA driver (libcuda.so.1) is installed"
-    onnxruntime.preload_dlls()  # CUDA's libraries from the packages of the extra `cuda`, where they are installed
-    try:
-        ctypes.CDLL(str(Path(onnxruntime.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"))
-    except OSError as error:
-        return f"CUDA's libraries are missing (install the extra 'cuda'): {error}"
-    return None
+def power_of_two_buckets(largest: int) -> list[int]:
+    """1, 2, 4 ... and the largest itself: padding never doubles a batch, and few sizes need warming up."""
+    return [1 << power for power in range(largest.bit_length()) if 1 << power < largest] + [largest]

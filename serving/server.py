@@ -10,15 +10,13 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from protos.digits.v1 import digits_pb2, digits_pb2_grpc
 from serving.data_plane import DataPlane
+from serving.device import pick_provider
 from serving.model_repository import choose_versions, find_repository
-from serving.runner import pick_provider
 from serving.served_version import ServedVersion
 from serving.settings import Settings
-from serving.transport import DigitsServicer
+from serving.transport import SERVICE, DigitsServicer, add_digits_servicer
 
-SERVICE = digits_pb2.DESCRIPTOR.services_by_name["Digits"].full_name
 RESPONSE_ROOM = 64 * 1024  # of a Generate answer, beside its pixels
 
 
@@ -41,7 +39,7 @@ async def serve(settings: Settings, say: Callable[[str], None]) -> None:
     repository = find_repository(settings.model_repository)
     provider = pick_provider(settings.device)
     versions = {
-        number: ServedVersion(repository, number, provider, settings)
+        number: ServedVersion(repository, number, provider, settings.threads or 1, settings)
         for number in choose_versions(repository, settings.versions)
     }
     data_plane = DataPlane(versions, settings)
@@ -88,7 +86,7 @@ async def _listen(settings: Settings, data_plane: DataPlane) -> tuple[grpc.aio.S
             ),
         ]
     )
-    digits_pb2_grpc.add_DigitsServicer_to_server(DigitsServicer(data_plane), server)
+    add_digits_servicer(DigitsServicer(data_plane), server)
     checks = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     reflection.enable_server_reflection([SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], server)

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -20,6 +20,10 @@ from pydantic_settings import (
 
 PREFIX = "DIGITFORGE_"
 MAX_ROWS = 2**20
+
+
+def _auto(value: Any) -> Any:
+    return 0 if value == "auto" else value
 
 
 class SettingsRefusedError(Exception):
@@ -68,7 +72,15 @@ class Settings(BaseSettings):
         [], description="model versions to serve, such as 3,4; none given: the highest complete one"
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a CUDA GPU where one works, else the CPU")
-    threads: int = Field(1, ge=1, le=1024, description="threads of one model's inference on the CPU")
+    variant: Literal["fp32", "fp16", "int8"] = Field(
+        "fp32", description="fp32: model.onnx; else model.fp16.onnx or model.int8.onnx beside it, where it was exported"
+    )
+    threads: int = Field(
+        0, ge=0, le=1024, description="threads of one model's inference on the CPU; 0: the cores, shared by the workers"
+    )
+    workers: Annotated[int, BeforeValidator(_auto)] = Field(
+        0, ge=0, le=1024, description="processes that share the port; 0 or auto: one a core, or one for a GPU"
+    )
 
     # How much
     max_batch_rows: int = Field(1024, ge=1, le=MAX_ROWS, description="images in one batch of a model")

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from serving.errors import InvalidArgumentError
-from serving.images import contact_sheet, decode_file, decode_raw, encode_png, looks_like_file
+from serving.images import contact_sheet, decode_file, decode_raw, looks_like_file
+from serving.png import encode_png
 
 LOSSLESS = ["PNG", "BMP", "GIF"]
 LOSSY = ["JPEG", "WEBP"]

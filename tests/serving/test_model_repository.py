@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from serving.model_repository import ModelMetadata, RepositoryError, choose_versions, complete_versions, find_repository
+from serving.model_repository import (
+    ModelMetadata,
+    RepositoryError,
+    choose_versions,
+    complete_versions,
+    find_repository,
+    model_path,
+)
 
 METADATA = {
     "digitforge.schema": "1",
@@ -122,3 +129,19 @@ def test_key_that_should_be_a_number_is_refused_with_what_it_is(key: str, value:
 def test_another_schema_is_refused_with_both_numbers() -> None:
     with pytest.raises(RepositoryError, match=r"schema 2, this server reads 1"):
         ModelMetadata.read(METADATA | {"digitforge.schema": "2"}, Path("a/model.onnx"))
+
+
+def test_variant_lies_beside_the_model_and_is_taken_only_when_it_is_asked_for(repository: Path) -> None:
+    put(repository, "generator", "3")
+    (repository / "generator/3/model.int8.onnx").touch()
+    assert model_path(repository, "generator", 3) == repository / "generator/3/model.onnx"
+    assert model_path(repository, "generator", 3, "int8") == repository / "generator/3/model.int8.onnx"
+
+
+def test_variant_that_was_not_exported_is_refused_with_those_that_were(repository: Path) -> None:
+    put(repository, "generator", "3")
+    (repository / "generator/3/model.int8.onnx").touch()
+    with pytest.raises(RepositoryError) as refusal:
+        model_path(repository, "generator", 3, "fp16")
+    for word in ("variant fp16", "generator/3/model.fp16.onnx", "['model.int8.onnx', 'model.onnx']"):
+        assert word in str(refusal.value)

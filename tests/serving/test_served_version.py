@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 import pytest
 
+from serving.device import CPU
 from serving.model_repository import RepositoryError
-from serving.runner import CPU
 from serving.served_version import ServedVersion
 from serving.settings import Settings
 
@@ -33,7 +33,7 @@ def load(settings: Settings) -> Callable[..., None]:
 
     def load(repository: Path, number: int = 1) -> None:
         async def test() -> None:
-            await ServedVersion(repository, number, CPU, settings).close()
+            await ServedVersion(repository, number, CPU, 1, settings).close()
 
         asyncio.run(test())
 
@@ -44,7 +44,7 @@ def with_version(
     repository: Path, number: int, settings: Settings, test: Callable[[ServedVersion], Coroutine[Any, Any, None]]
 ) -> None:
     async def run() -> None:
-        version = ServedVersion(repository, number, CPU, settings)
+        version = ServedVersion(repository, number, CPU, 1, settings)
         await test(version)
         await version.close()
 
@@ -166,3 +166,16 @@ def test_real_probability_is_the_discriminators_own(model_repository: Path, sett
         assert await version.real_probability(image, None) == pytest.approx(first, abs=1e-6)
 
     with_version(model_repository, 1, settings, test)
+
+
+def test_variant_is_served_instead_of_the_model_where_it_is_asked_for(repository: Path, settings: Settings) -> None:
+    for model in ("generator", "discriminator"):  # another version's weights, under the variant's name
+        shutil.copy(repository / model / "2/model.onnx", repository / model / "1/model.int8.onnx")
+    found = {}
+
+    async def test(version: ServedVersion) -> None:
+        found[version.variant] = (await version.generate(0, 0, np.array([0]), 1, None)).tobytes()
+
+    with_version(repository, 1, settings, test)
+    with_version(repository, 1, Settings.load(["--variant", "int8"]), test)
+    assert found["fp32"] != found["int8"]

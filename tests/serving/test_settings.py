@@ -72,7 +72,9 @@ def test_unknown_key_of_the_file_is_refused_by_its_name(file: Path) -> None:
     [
         ("port", "70000", "65535"),
         ("port", "-1", "0"),
-        ("threads", "0", "1"),
+        ("threads", "-1", "0"),
+        ("workers", "-1", "0"),
+        ("variant", "int4", "'fp32', 'fp16' or 'int8'"),
         ("max_batch_rows", "0", "1"),
         ("max_batch_rows", "1048577", "1048576"),
         ("max_queue_rows", "0", "1"),
@@ -94,7 +96,7 @@ def test_value_out_of_bounds_is_refused_with_field_value_and_limit_wherever_it_s
         return str(refused.value)
 
     messages = [refusal([f"--{field.replace('_', '-')}={value}"])]
-    file.write_text(f"{field} = {value if field != 'device' else repr(value)}")
+    file.write_text(f"{field} = {value if field not in ('device', 'variant') else repr(value)}")
     messages.append(refusal(["--config", str(file)]))
     monkeypatch.setenv(f"DIGITFORGE_{field.upper()}", value)
     messages.append(refusal([]))
@@ -107,7 +109,7 @@ def test_value_out_of_bounds_is_refused_with_field_value_and_limit_wherever_it_s
 
 def test_every_wrong_value_is_named_at_once() -> None:
     with pytest.raises(SettingsRefusedError) as refused:
-        Settings.load(["--port", "x", "--threads", "0"])
+        Settings.load(["--port", "x", "--threads", "-1"])
     assert "port" in str(refused.value)
     assert "threads" in str(refused.value)
 
