@@ -108,7 +108,7 @@ class DigitsServicer:
         return pb.ScoreResponse(real_probability=score.real_probability, version=score.version, real=score.real)
 
 
-def add_digits_servicer(servicer: DigitsServicer, server: grpc.aio.Server) -> None:
+def add_digits_servicer(servicer: DigitsServicer, server: Any) -> None:
     """Register the four calls, as `add_DigitsServicer_to_server` would, but for those that answer in bytes."""
     handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         "Generate": grpc.unary_unary_rpc_method_handler(servicer.Generate, pb.GenerateRequest.FromString),

@@ -1,0 +1,160 @@
+"""What gRPC writes into HTTP/2: length-prefixed messages, timeouts, statuses and metadata as header fields.
+
+Source: "gRPC over HTTP2", doc/PROTOCOL-HTTP2.md of the gRPC project.
+"""
+
+import base64
+import binascii
+import zlib
+from collections.abc import Iterable
+from urllib.parse import quote_from_bytes
+
+import grpc
+
+Fields = list[tuple[bytes, bytes]]
+MetadataItems = Iterable[tuple[str, str | bytes]]
+
+PREFIX_BYTES = 5  # a flag, whether the message is compressed, and its length in 32 bits
+ENCODINGS = {b"identity": 0, b"gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}  # zlib's window bits
+TIMEOUT_UNITS_S = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
+TIMEOUT_DIGITS = 8
+MESSAGE_SAFE = bytes(byte for byte in range(0x20, 0x7F) if byte != 0x25)  # all that is printable, but for %
+BINARY = "-bin"
+RESERVED = (b":", b"grpc-", b"content-type", b"te")
+
+
+class MessageError(Exception):
+    """A message that cannot be taken.
+
+    Attributes:
+        code: The status for the caller.
+    """
+
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class MessageReader:
+    """Parts the bytes of a request's body into its messages.
+
+    Args:
+        encoding: The `grpc-encoding` of the request.
+        max_bytes: Size of a message at most, also of what it is once decompressed.
+
+    Raises:
+        MessageError: UNIMPLEMENTED for an encoding that is not known.
+    """
+
+    def __init__(self, encoding: bytes, max_bytes: int) -> None:
+        if encoding not in ENCODINGS:
+            known = b", ".join(ENCODINGS).decode()
+            raise MessageError(
+                grpc.StatusCode.UNIMPLEMENTED, f"grpc-encoding {encoding.decode('latin-1')} is not known; {known} are"
+            )
+        self._window_bits = ENCODINGS[encoding]
+        self._max_bytes = max_bytes
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """More of the body; the messages that are whole with it.
+
+        Raises:
+            MessageError: RESOURCE_EXHAUSTED for a message that is too large, INTERNAL for one that is damaged.
+        """
+        # Most often it is one message and nothing else.
+        if not self._rest and len(data) >= PREFIX_BYTES and len(data) == PREFIX_BYTES + self._length(data):
+            return [self._plain(data[0], data[PREFIX_BYTES:])]
+        self._rest += data
+        messages = []
+        while len(self._rest) >= PREFIX_BYTES:
+            end = PREFIX_BYTES + self._length(self._rest)
+            if len(self._rest) < end:
+                break
+            messages.append(self._plain(self._rest[0], bytes(self._rest[PREFIX_BYTES:end])))
+            del self._rest[:end]
+        return messages
+
+    @property
+    def is_between_messages(self) -> bool:
+        """Whether the body may end here."""
+        return not self._rest
+
+    def _length(self, data: bytes | bytearray) -> int:
+        length = int.from_bytes(data[1:PREFIX_BYTES], "big")
+        if length > self._max_bytes:
+            raise self._too_large(f"{length}")
+        return length
+
+    def _too_large(self, size: str) -> MessageError:
+        return MessageError(
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            f"a message of {size} bytes is larger than the limit of {self._max_bytes}",
+        )
+
+    def _plain(self, flag: int, message: bytes) -> bytes:
+        if flag == 0:
+            return message
+        if flag != 1 or not self._window_bits:
+            raise MessageError(grpc.StatusCode.INTERNAL, f"a message has flag {flag}, but no grpc-encoding is given")
+        inflator = zlib.decompressobj(self._window_bits)
+        try:
+            plain = inflator.decompress(message, self._max_bytes + 1)
+        except zlib.error as error:
+            raise MessageError(grpc.StatusCode.INTERNAL, f"a message cannot be decompressed: {error}") from error
+        if len(plain) > self._max_bytes:
+            raise self._too_large(f"more than {self._max_bytes}")
+        return plain
+
+
+def prefixed(message: bytes) -> bytes:
+    """A message with what goes before it on the wire."""
+    return b"\0" + len(message).to_bytes(4, "big") + message
+
+
+def timeout_s(value: bytes) -> float:
+    """Seconds of a `grpc-timeout`, such as `100m`.
+
+    Raises:
+        MessageError: It is none.
+    """
+    number, unit = value[:-1], TIMEOUT_UNITS_S.get(value[-1:])
+    if unit is None or not number.isdigit() or len(number) > TIMEOUT_DIGITS:
+        raise MessageError(grpc.StatusCode.INTERNAL, f"grpc-timeout {value.decode('latin-1')!r} is no timeout")
+    return int(number) * unit
+
+
+def status_fields(code: grpc.StatusCode, message: str, metadata: MetadataItems) -> Fields:
+    """The trailers of a call."""
+    fields = [(b"grpc-status", str(code.value[0]).encode())]
+    if message:
+        fields.append((b"grpc-message", quote_from_bytes(message.encode(), MESSAGE_SAFE).encode()))
+    return fields + metadata_fields(metadata)
+
+
+def metadata_fields(metadata: MetadataItems) -> Fields:
+    """Metadata as header fields; values of keys that end in `-bin` are any bytes."""
+    return [
+        (
+            key.encode(),
+            base64.b64encode(value).rstrip(b"=") if isinstance(value, bytes) else value.encode(),
+        )
+        for key, value in metadata
+    ]
+
+
+def metadata_of(fields: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[str, str | bytes], ...]:
+    """The caller's own metadata among the header fields of a request."""
+    metadata: list[tuple[str, str | bytes]] = []
+    for name, value in fields:
+        key = name.decode("latin-1")
+        if name.startswith(RESERVED):
+            continue
+        if key.endswith(BINARY):
+            try:
+                metadata += [(key, base64.b64decode(part + b"=" * (-len(part) % 4))) for part in value.split(b",")]
+            except binascii.Error:
+                continue
+        else:
+            metadata.append((key, value.decode("latin-1")))
+    return tuple(metadata)

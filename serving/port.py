@@ -1,0 +1,65 @@
+"""The server's port: nobody else's, and shared by its own workers."""
+
+import errno
+import socket
+
+BACKLOG = 1024
+
+
+class PortError(Exception):
+    """The address cannot be listened on."""
+
+
+def reserve(host: str, port: int) -> socket.socket:
+    """A listening socket on a port that nobody else listens on. Port 0: a free one.
+
+    It begins to listen at once: only then can no other server come in between, even one that shares its port.
+
+    Raises:
+        PortError: With the system's own reason.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that are over do not count
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # :: is every interface, IPv4 as well
+            listener.bind(address)
+            listener.listen(BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        reason = "Address already in use" if error.errno == errno.EADDRINUSE else error.strerror or error
+        raise PortError(
+            f"cannot listen on {host} port {port}: {reason}; choose another with --host and --port "
+            "(DIGITFORGE_HOST and DIGITFORGE_PORT)"
+        ) from error
+    return listener
+
+
+def share(listener: socket.socket, count: int) -> list[socket.socket]:
+    """A reserved socket and `count - 1` more on its port, among which the system spreads new connections."""
+    if count == 1:
+        return [listener]
+    # Set after it was bound: from here on others of this user's may join, but every server of ours reserves first.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sharers = [listener]
+    for _ in range(count - 1):
+        other = socket.socket(listener.family, listener.type, listener.proto)
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if listener.family == socket.AF_INET6:
+            other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        other.bind(listener.getsockname())
+        other.listen(BACKLOG)
+        sharers.append(other)
+    return sharers
+
+
+def address_of(listener: socket.socket) -> str:
+    """Where a socket listens, such as `127.0.0.1:50051`."""
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
