@@ -131,7 +131,7 @@ class Supervisor:
             worker.failure, self._code = str(told), told.code
             return
         worker.greeting = told
-        if not self._greeted and all(other.greeting for other in self._workers.values()) and not self._due:
+        if not self._greeted and all(other.greeting is not None for other in self._workers.values()) and not self._due:
             self._greeted = True
             self._greet(self._workers[0].greeting or [])
 
@@ -143,7 +143,7 @@ class Supervisor:
             return
         lived = time.monotonic() - worker.started
         reason = worker.failure or _how(worker.process.exitcode or 0)
-        self._failures = 0 if worker.greeting else self._failures + 1
+        self._failures = 0 if worker.greeting is not None else self._failures + 1
         if not self._greeted or self._failures >= MOST_FAILURES:
             self._warn(reason if worker.failure else f"worker {worker.number} {reason} before it served")
             self._code = self._code or FAILED

@@ -1,0 +1,162 @@
+"""Two workers on one port: the same bytes from both, and one that dies is replaced."""
+
+import os
+import re
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+from subprocess import CompletedProcess
+from typing import Any
+
+import grpc
+import pytest
+
+from protos.digits.v1 import digits_pb2 as pb
+
+CLIENTS = 40
+SEEDS = (1, 2**64 - 1)
+IMAGES = 700
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads the processes from Linux's /proc")
+
+
+def images(response: pb.GenerateResponse) -> list[bytes]:
+    return list(response.images)
+
+
+@pytest.mark.parametrize("limits", [(), ("--max-batch-rows", "7"), ("--max-delay-ms", "2"), ("--threads", "2")])
+def test_image_is_the_same_bytes_from_any_worker_in_any_batch_under_load(
+    limits: tuple[str, ...], start_server: Callable[..., Any], connect: Callable[[str], Any]
+) -> None:
+    alone = connect(start_server("--workers", "1").address)
+    wholes = {seed: images(alone.Generate(pb.GenerateRequest(seed=seed, n=IMAGES))) for seed in SEEDS}
+    address = start_server("--workers", "2", *limits).address
+    stubs = [connect(address) for _ in range(CLIENTS)]  # a connection each: with 40, both workers have some
+
+    def client(number: int) -> None:
+        chance = Random(number)
+        for _ in range(5):
+            seed, offset = chance.choice(SEEDS), chance.randrange(IMAGES)
+            n = min(chance.choice((1, 1, 2, 5, 64, 300, 600)), IMAGES - offset)
+            request = pb.GenerateRequest(seed=seed, n=n, offset=offset)
+            if chance.random() < 0.3:
+                found = [image for chunk in stubs[number].GenerateStream(request) for image in chunk.images]
+            else:
+                found = images(stubs[number].Generate(request))
+            assert found == wholes[seed][offset : offset + n]
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        list(pool.map(client, range(CLIENTS)))
+
+
+@needs_proc
+def test_killed_worker_is_replaced_and_the_port_answers_on(
+    start_server: Callable[..., Any], connect: Callable[[str], Any]
+) -> None:
+    server = start_server("--workers", "2")
+    assert "with 2 workers" in server.greeting[-1]
+    before = children(server.process.pid)
+    assert len(before) == 2
+    expected = images(connect(server.address).Generate(pb.GenerateRequest(seed=1, n=5)))
+    for victim in before:
+        os.kill(victim, signal.SIGKILL)
+    for _ in range(20):
+        request = pb.GenerateRequest(seed=1, n=5)
+        assert images(connect(server.address).Generate(request, wait_for_ready=True, timeout=60)) == expected
+    after = children(server.process.pid)
+    assert len(after) == 2
+    assert not set(before) & set(after)
+    assert server.stop() == 0
+    assert server.stderr.read_text().count("was ended by SIGKILL; another is started") == 2
+
+
+def test_stream_of_a_worker_ends_whole_when_the_server_is_asked_to_stop(
+    start_server: Callable[..., Any], connect: Callable[[str], Any]
+) -> None:
+    server = start_server("--workers", "2", "--grace-s", "60")
+    streams = [connect(server.address).GenerateStream(pb.GenerateRequest(seed=1, n=20_000)) for _ in range(4)]
+    received = [len(next(stream).images) for stream in streams]
+    server.process.send_signal(signal.SIGTERM)
+    for place, stream in enumerate(streams):
+        received[place] += sum(len(chunk.images) for chunk in stream)
+    assert received == [20_000] * 4
+    assert server.process.wait(60) == 0
+    assert server.stderr.read_text() == ""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_second_server_on_the_port_is_refused_whoever_shares_it(
+    workers: str,
+    start_server: Callable[..., Any],
+    run_module: Callable[..., CompletedProcess[str]],
+    model_repository: Path,
+) -> None:
+    port = start_server("--workers", workers).address.rpartition(":")[2]
+    for others in ("1", "2"):
+        result = run_module("serving", "--model-repository", model_repository, "--port", port, "--workers", others)
+        assert result.returncode == 1
+        (line,) = result.stderr.splitlines()
+        assert re.search(rf"port {port}: Address already in use", line)
+
+
+def test_models_that_cannot_be_loaded_are_told_once(
+    run_module: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
+    result = run_module("serving", "--model-repository", tmp_path, "--port", "0", "--workers", "2")
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert str(tmp_path) in line
+
+
+def test_variant_that_was_not_exported_is_told(
+    run_module: Callable[..., CompletedProcess[str]], model_repository: Path
+) -> None:
+    flags = ("--model-repository", model_repository, "--port", "0", "--variant", "int8", "--workers", "1")
+    result = run_module("serving", *flags)
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert "variant int8" in line
+    assert "model.int8.onnx" in line
+
+
+@needs_proc
+def test_long_stream_needs_no_more_memory_than_a_short_one(
+    start_server: Callable[..., Any], connect: Callable[[str], Any]
+) -> None:
+    server = start_server("--workers", "1")
+    stub = connect(server.address)
+
+    def most_kb() -> int:
+        """The largest memory that the process has ever had."""
+        status = Path(f"/proc/{server.process.pid}/status").read_text()
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0])
+
+    for chunk in stub.GenerateStream(pb.GenerateRequest(seed=1, n=5_000)):
+        assert chunk.images
+    before = most_kb()
+    for chunk in stub.GenerateStream(pb.GenerateRequest(seed=1, n=50_000)):  # 39 MB of images
+        assert chunk.images
+    assert most_kb() - before < 10_000
+
+
+def test_reader_that_stops_reading_stops_its_stream(
+    start_server: Callable[..., Any], connect: Callable[[str], Any]
+) -> None:
+    server = start_server("--workers", "1")
+    slow, other = connect(server.address), connect(server.address)
+    stream = slow.GenerateStream(pb.GenerateRequest(seed=1, n=5_000_000))
+    next(stream)
+    for _ in range(50):  # others are served meanwhile, and the stream is still there
+        assert len(other.Generate(pb.GenerateRequest(n=64)).images) == 64
+    offsets = [next(stream).offset for _ in range(20)]
+    assert offsets == [512 * number for number in range(1, 21)]
+    stream.cancel()
+    with pytest.raises(grpc.RpcError):
+        list(stream)
