@@ -3,7 +3,7 @@
 # .NOTPARALLEL keeps `make train export serve` in this order under -j.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup protos train export serve evaluate test lint clean bench-train bench-faults prove-resume
+.PHONY: help setup protos train export serve evaluate test lint clean bench-train bench-serve bench-faults prove-resume
 
 PYTHON ?= python3
 VENV   := .venv
@@ -44,6 +44,7 @@ help:
 	@echo "  make protos               the gRPC stubs"
 	@echo "  make lint                 ruff and mypy"
 	@echo "  make bench-train          training speed beside the tutorial's script and the machine's peak    [BENCH_ARGS=...]"
+	@echo "  make bench-serve          the server under load beside the limits and the alternatives; needs h2load    [BENCH_ARGS=...]"
 	@echo "  make bench-faults         wrong learning rates and batches: what a run makes of them (over an hour)    [BENCH_ARGS=...]"
 	@echo "  make prove-resume         killed at 50 random moments and resumed: the same run, bit by bit    [BENCH_ARGS=...]"
 	@echo "  make clean                remove the environment, stubs and caches; runs, models and data stay"
@@ -73,6 +74,10 @@ lint: $(DEV) protos
 
 bench-train: $(TRAIN)
 	$(BIN)/python -m benchmarks.train_speed $(BENCH_ARGS)
+
+bench-serve: $(TRAIN) protos
+	@command -v h2load > /dev/null || { echo "bench-serve needs h2load: apt-get install nghttp2-client" >&2; exit 1; }
+	$(BIN)/python -m benchmarks.serving_load $(BENCH_ARGS)
 
 bench-faults: $(TRAIN)
 	$(BIN)/python -m benchmarks.faults $(BENCH_ARGS)

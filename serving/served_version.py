@@ -17,7 +17,7 @@ from serving.warm_up import rows_within
 
 INPUTS = {DISCRIMINATOR: ["images"]}
 OUTPUTS = {GENERATOR: ["images"], DISCRIMINATOR: ["logit", "real_probability"]}
-INLINE_S = 0.001  # so long a batch may hold up the event loop, instead of being handed to a thread and back
+INLINE_S = 0.002  # so long a batch may hold up the event loop, instead of being handed to a thread and back
 
 
 class ServedVersion:

@@ -19,6 +19,7 @@ SERVICE = pb.DESCRIPTOR.services_by_name["Digits"].full_name
 Context = grpc.aio.ServicerContext[Any, Any]
 STATUS_KEY = "grpc-status-details-bin"  # where clients look for a google.rpc.Status
 CODES = {code.value[0]: code for code in grpc.StatusCode}
+FORMATS = frozenset(pb.ImageFormat.values())
 STREAM_WINDOW = 64  # requests of a ScoreStream in work at a time
 FEW_IMAGES = 16  # as PNG, up to so many are encoded at once; more in a thread, which costs a switch
 
@@ -125,7 +126,7 @@ def add_digits_servicer(servicer: DigitsServicer, server: Any) -> None:
 
 def check_format(value: int) -> None:
     """Raises InvalidArgumentError if it is no known ImageFormat; proto3 lets any number pass."""
-    if value not in pb.ImageFormat.values():
+    if value not in FORMATS:
         known = ", ".join(f"{number} ({name})" for name, number in pb.ImageFormat.items())
         raise InvalidArgumentError("format", f"{value} is no image format; known are {known}")
 

@@ -1,0 +1,197 @@
+"""The servers that are compared: how each is installed, started and asked."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.report import ARTIFACTS
+from benchmarks.serving_load.h2load import Target
+from protos.digits.v1 import digits_pb2 as pb
+from serving.http2.messages import prefixed
+
+SCRIPTS = Path(__file__).parent / "contenders"
+ENVIRONMENTS = ARTIFACTS / "environments"
+PIXELS = 28 * 28
+GRPC = ("te: trailers", "content-type: application/grpc")
+GENERATE = "/digits.v1.Digits/Generate"
+INFER = "/inference.GRPCInferenceService/ModelInfer"
+PATIENCE_S = 120.0
+ONNX_RUNTIME = "onnxruntime==1.31.1"
+
+
+class ContenderError(Exception):
+    """A server that cannot be installed or does not start."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and what a contender serves.
+
+    Attributes:
+        repository: The model repository.
+        model: The generator's file in it.
+        latent_size: Its latents.
+        port: The port.
+        cores: How many processes may work.
+        n: Images of a request, for those that must know beforehand.
+    """
+
+    repository: Path
+    model: Path
+    latent_size: int
+    port: int
+    cores: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A server.
+
+    Attributes:
+        name: For tables.
+        packages: What its environment holds; empty: the project's own.
+        command: What starts it, after its Python.
+        target: What asks it for `n` images.
+        variables: Its environment variables.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    command: Callable[[Place], list[str]]
+    target: Callable[[Place], Target]
+    variables: Callable[[Place], dict[str, str]] = lambda _: {}
+
+    def python(self) -> str:
+        """The interpreter of its environment, which is made where it is missing.
+
+        Raises:
+            ContenderError: Its packages cannot be installed.
+        """
+        if not self.packages:
+            return sys.executable
+        folder = ENVIRONMENTS / self.name.partition(" ")[0].lower()
+        python = folder / "bin" / "python"
+        stamp = folder / "packages.json"
+        if not stamp.exists() or json.loads(stamp.read_text()) != list(self.packages):
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+            install = [str(python), "-m", "pip", "install", "--quiet", *self.packages]
+            if subprocess.run(install, check=False).returncode:
+                raise ContenderError(f"{self.name}: {' '.join(self.packages)} cannot be installed here")
+            stamp.write_text(json.dumps(self.packages))
+        return str(python.absolute())
+
+    @contextmanager
+    def serving(self, place: Place) -> Iterator[int]:
+        """Run it; its process id, once it listens.
+
+        Raises:
+            ContenderError: It does not start.
+        """
+        log = ARTIFACTS / f"{self.name.partition(' ')[0]}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [self.python(), *self.command(place)],
+                env={**os.environ, "OMP_NUM_THREADS": "1", **self.variables(place)},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            deadline = time.monotonic() + PATIENCE_S
+            while not _listens(place.port):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise ContenderError(f"{self.name} does not start; see {log}")
+                time.sleep(0.1)
+            time.sleep(2)  # all of its processes
+            yield process.pid
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def ours(workers: int | None = None) -> Contender:
+    """The project's server, as `digitforge-serve` starts it."""
+    return Contender(
+        "digitforge",
+        (),
+        lambda place: [
+            "-m", "serving", "--port", str(place.port), "--model-repository", str(place.repository), "--device", "cpu",
+            "--workers", str(workers or place.cores),
+        ],
+        _generate,
+    )  # fmt: skip
+
+
+def alternatives() -> list[Contender]:
+    """What one would take instead."""
+    return [
+        Contender(
+            "echo (grpc.aio, uvloop)",
+            (),
+            lambda place: [
+                str(SCRIPTS / "echo.py"), str(place.port), str(place.cores), str(place.n * (PIXELS + 3)),
+            ],
+            _generate,
+        ),
+        Contender(
+            "bare (grpc.aio, uvloop)",
+            (),
+            lambda place: [str(SCRIPTS / "bare.py"), str(place.port), str(place.cores), str(place.model)],
+            _generate,
+        ),
+        Contender(
+            "mosec (HTTP)",
+            ("mosec==0.9.8", ONNX_RUNTIME),
+            lambda place: [str(SCRIPTS / "mosec_server.py"), "--port", str(place.port)],
+            lambda place: Target(
+                f"http://127.0.0.1:{place.port}/inference", str(place.n).encode(), (), place.n * PIXELS, is_http1=True
+            ),
+            lambda place: {"MODEL": str(place.model), "WORKERS": str(place.cores)},
+        ),
+        Contender(
+            "MLServer (OIP gRPC)",
+            ("mlserver==1.7.1", ONNX_RUNTIME),
+            lambda place: ["-c", "from mlserver.cli import main; main()", "start", str(_mlserver_folder(place))],
+            _mlserver_target,
+            lambda place: {"MODEL": str(place.model), "PYTHONPATH": str(SCRIPTS)},
+        ),
+    ]  # fmt: skip
+
+
+def _generate(place: Place) -> Target:
+    body = prefixed(pb.GenerateRequest(n=place.n).SerializeToString())  # the server draws the seed: no two are alike
+    return Target(f"http://127.0.0.1:{place.port}{GENERATE}", body, GRPC, place.n * PIXELS)
+
+
+def _mlserver_folder(place: Place) -> Path:
+    folder = ARTIFACTS / "mlserver"
+    folder.mkdir(parents=True, exist_ok=True)
+    ports = {"grpc_port": place.port, "http_port": place.port + 1, "metrics_port": place.port + 2}
+    (folder / "settings.json").write_text(json.dumps({**ports, "host": "127.0.0.1", "parallel_workers": 0}))
+    model = {"name": "generator", "implementation": "mlserver_runtime.Generator"}
+    (folder / "model-settings.json").write_text(json.dumps(model))
+    return folder
+
+
+def _mlserver_target(place: Place) -> Target:
+    (mlserver,) = [contender for contender in alternatives() if contender.name.startswith("MLServer")]
+    command = [mlserver.python(), str(SCRIPTS / "mlserver_body.py"), str(place.n), str(place.latent_size)]
+    body = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    url = f"http://127.0.0.1:{place.port}{INFER}"
+    return Target(url, prefixed(bytes.fromhex(body.split()[-1])), GRPC, place.n * PIXELS)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
