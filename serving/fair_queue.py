@@ -17,6 +17,7 @@ Rows = Mapping[str, np.ndarray]
 """Named arrays with the same number of rows each."""
 
 RETRY_AFTER_S = 0.1
+WHOLE_ROWS = 64  # so many rows of a call are taken together
 
 
 @dataclass(eq=False, slots=True)
@@ -69,10 +70,14 @@ class FairQueue:
         return entry
 
     def take(self, room: int) -> list[Part]:
-        """Up to `room` rows: every entry gets an equal share, and what is left over goes to the first in line."""
+        """Up to `room` rows: an equal share for every entry in turn, and what is left over to the first in line.
+
+        A share is at least `WHOLE_ROWS`, or a quarter of a small room: were calls of 64 rows all cut to equal pieces,
+        each would have to wait for the last piece of all.
+        """
         parts: list[Part] = []
         now = time.monotonic()
-        share = max(1, room // max(1, len(self._entries)))
+        share = max(1, room // max(1, len(self._entries)), min(WHOLE_ROWS, room // 4))
         while self._entries and room:
             entry = self._entries.popleft()
             remaining = entry.count - entry.taken

@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     )
 
     # How much
-    max_batch_rows: int = Field(1024, ge=1, le=MAX_ROWS, description="images in one batch of a model")
+    max_batch_rows: int = Field(256, ge=1, le=MAX_ROWS, description="images in one batch of a model")
     max_queue_rows: int = Field(65_536, ge=1, description="images that may wait for a model before callers are refused")
     max_delay_ms: float = Field(0, ge=0, le=10_000, description="how long a batch that is not full waits for more")
     max_images: int = Field(4096, ge=1, le=MAX_ROWS, description="images in one answer of Generate")

@@ -41,7 +41,7 @@ class Place:
         latent_size: Its latents.
         port: The port.
         cores: How many processes may work.
-        n: Images of a request, for those that must know beforehand.
+        n: Images of a request.
     """
 
     repository: Path
@@ -49,7 +49,7 @@ class Place:
     latent_size: int
     port: int
     cores: int
-    n: int
+    n: int = 1
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,7 @@ def alternatives() -> list[Contender]:
         Contender(
             "echo (grpc.aio, uvloop)",
             (),
-            lambda place: [
-                str(SCRIPTS / "echo.py"), str(place.port), str(place.cores), str(place.n * (PIXELS + 3)),
-            ],
+            lambda place: [str(SCRIPTS / "echo.py"), str(place.port), str(place.cores)],
             _generate,
         ),
         Contender(

@@ -38,7 +38,7 @@ def load(target: Target, connections: int, seconds: float, rate: float | None = 
     """Closed loop with one request in flight on each connection, or open loop at `rate` requests/s in all.
 
     Returns:
-        req_per_s and the percentiles.
+        req_per_s and the percentiles, and how many `requests` there were with those of the warm-up.
 
     Raises:
         LoadError: A request failed, or was answered with less than an answer has.
@@ -49,7 +49,7 @@ def load(target: Target, connections: int, seconds: float, rate: float | None = 
         body, log = Path(folder) / "body", Path(folder) / "log"
         body.write_bytes(target.body)
         command = ["h2load", "-c", str(connections), "-m", "1", "-t", "1", "-d", str(body), f"--log-file={log}"]
-        command += ["-D", f"{seconds + WARM_UP_S:g}s"]
+        command += ["-D", f"{round((seconds + WARM_UP_S) * 1000)}ms"]
         command += [f"--rps={rate / connections:g}"] if rate else []
         command += ["--h1"] if target.is_http1 else []
         command += [part for header in target.headers for part in ("-H", header)]
@@ -69,4 +69,4 @@ def load(target: Target, connections: int, seconds: float, rate: float | None = 
     span_s = (max(start + duration for start, duration in counted) - begin) / 1e6
     durations = sorted(duration for _, duration in counted)
     figures = {name: durations[int(share * (len(durations) - 1))] / 1000 for name, share in PERCENTILES.items()}
-    return {"req_per_s": len(counted) / span_s, **figures}
+    return {"req_per_s": len(counted) / span_s, "requests": len(requests), **figures}

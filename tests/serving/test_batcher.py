@@ -139,6 +139,20 @@ def test_small_requests_do_not_stand_behind_a_large_one() -> None:
     run(test())
 
 
+def test_calls_of_moderate_size_are_not_cut_to_pieces_that_all_end_together() -> None:
+    async def test() -> None:
+        model = Model()
+        batcher = Batcher(model, max_batch_rows=256, max_queue_rows=10_000)
+        first = await hold(batcher, model)
+        calls = await wait_in_line(batcher, *(rows(*range(64 * call, 64 * call + 64)) for call in range(8)))
+        model.release.set()
+        await asyncio.gather(first, *calls)
+        assert model.batches[1:] == [list(range(256)), list(range(256, 512))]
+        await batcher.close()
+
+    run(test())
+
+
 def test_request_that_comes_while_a_large_one_is_being_run_is_in_the_next_batch() -> None:
     async def test() -> None:
         model = Model()

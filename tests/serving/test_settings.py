@@ -21,7 +21,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_flag_beats_environment_beats_file_beats_default(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Settings.load([]).max_batch_rows == 1024
+    assert Settings.load([]).max_batch_rows == 256
     file.write_text("max_batch_rows = 3")
     assert Settings.load(["--config", str(file)]).max_batch_rows == 3
     monkeypatch.setenv("DIGITFORGE_MAX_BATCH_ROWS", "2")

@@ -1,27 +1,32 @@
 """A bare grpc.aio echo with uvloop, in processes that share a port: the transport's limit in grpcio.
 
-It answers any request with as many bytes as an answer of the generator has.
+It answers a request for `n` images with as many bytes as they have.
 
-    python echo.py PORT PROCESSES BYTES
+    python echo.py PORT PROCESSES
 """
 
 import asyncio
 import multiprocessing
 import sys
+from functools import cache
 from typing import Any
 
+IMAGE_BYTES = 3 + 28 * 28  # with what goes before it in the message
 METHOD = "/digits.v1.Digits/Generate"
 
 
-def serve(port: int, size: int) -> None:
+def serve(port: int) -> None:
     """One process."""
     import grpc
     import uvloop
 
-    answer = bytes(size)
+    @cache
+    def answer(request: bytes) -> bytes:
+        n = sum((byte & 0x7F) << 7 * place for place, byte in enumerate(request[1:]))  # a tag and a varint
+        return bytes(n * IMAGE_BYTES)
 
     async def generate(request: bytes, context: Any) -> bytes:
-        return answer
+        return answer(request)
 
     class Handlers(grpc.GenericRpcHandler):
         def service(self, handler_call_details: Any) -> Any:
@@ -40,4 +45,4 @@ def serve(port: int, size: int) -> None:
 
 if __name__ == "__main__":
     for _ in range(int(sys.argv[2])):
-        multiprocessing.get_context("spawn").Process(target=serve, args=(int(sys.argv[1]), int(sys.argv[3]))).start()
+        multiprocessing.get_context("spawn").Process(target=serve, args=(int(sys.argv[1]),)).start()
