@@ -1,4 +1,4 @@
-"""The first runs of a model: they are slower than those to come, and they tell how long a batch takes here."""
+"""The first runs of a model: the very first is slow, and the fastest tells how long a batch takes here."""
 
 import time
 from collections.abc import Callable
@@ -30,7 +30,6 @@ def rows_within(
     rows, within = 1, 0
     while rows <= max_rows:
         batch = rows_of(rows)
-        run(batch)  # the first run of a size also makes its memory
         if min(_timed(run, batch, clock) for _ in range(TRIES)) > limit_s:
             break
         within, rows = rows, rows * 2

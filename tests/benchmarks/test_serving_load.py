@@ -1,0 +1,51 @@
+"""The bench of the server under load: what of it is not a measurement."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.serving_load.__main__ import SCENARIOS, least_disturbed
+from benchmarks.serving_load.contender import Place, ours
+from benchmarks.serving_load.contenders.bare import count_in
+from benchmarks.serving_load.processes import cpu_s, family, resident_mb
+from protos.digits.v1 import digits_pb2 as pb
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads the processes from Linux's /proc")
+
+
+def test_fastest_round_is_given_with_the_least_processor_time_of_all() -> None:
+    rounds = [
+        {"req_per_s": 10.0, "p99_ms": 3.0, "cpu_s_per_1000": 0.1},
+        {"req_per_s": 20.0, "p99_ms": 4.0, "cpu_s_per_1000": 0.2},
+    ]
+    assert least_disturbed(rounds) == {"req_per_s": 20.0, "p99_ms": 4.0, "cpu_s_per_1000": 0.1}
+
+
+@pytest.mark.parametrize("n", sorted({scenario.n for scenario in SCENARIOS} | {127, 128, 2**32 - 1}))
+def test_bare_server_reads_what_we_ask(n: int) -> None:
+    assert count_in(pb.GenerateRequest(n=n).SerializeToString()) == n
+
+
+def test_every_request_draws_a_seed_of_its_own_and_its_answer_must_hold_all_pixels() -> None:
+    target = ours().target(Place(Path("models"), Path("model.onnx"), 50, 1, 2, n=64))
+    request = pb.GenerateRequest.FromString(target.body[5:])
+    assert request.n == 64
+    assert not request.HasField("seed")
+    assert target.answer_bytes == 64 * 784
+
+
+@needs_proc
+def test_processes_of_a_server_are_counted_with_their_children() -> None:
+    work = "print(sum(range(10**7)), flush=True); input()"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {work!r}])"
+    with subprocess.Popen([sys.executable, "-c", child], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()  # the grandchild has worked
+        assert len(family(process.pid)) == 2
+        assert cpu_s(process.pid) > 0
+        assert all(size > 1 for size in resident_mb(process.pid))
+        process.communicate(b"\n")
+    assert family(os.getpid())[0] == os.getpid()
