@@ -273,6 +273,18 @@ def test_client_that_hangs_up_ends_its_servicers() -> None:
     with_server(test)
 
 
+def test_connection_that_breaks_ends_its_servicers() -> None:
+    async def test(channel: Any, echo: Echo, server: Server) -> None:
+        held = asyncio.ensure_future(channel.unary_unary("/Echo/Hold")(b""))
+        await echo.waiting.wait()
+        (connection,) = server._connections
+        connection._transport.abort()  # type: ignore[union-attr]  # no word of it in HTTP/2
+        await echo.cancelled.wait()
+        assert (await status(held)).code() == grpc.StatusCode.UNAVAILABLE
+
+    with_server(test)
+
+
 def test_compressed_request_is_read() -> None:
     async def test(channel: Any, echo: Echo, server: Server) -> None:
         for compression in (grpc.Compression.Gzip, grpc.Compression.Deflate):
