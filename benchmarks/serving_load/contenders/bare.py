@@ -29,7 +29,7 @@ def serve(port: int, model: str) -> None:
 
     async def generate(request: bytes, context: Any) -> bytes:
         n = count_in(request)
-        inputs = {"z": generator.standard_normal((n, latent_size), np.float32)}
+        inputs: dict[str, Any] = {"z": generator.standard_normal((n, latent_size), np.float32)}
         if has_classes:
             inputs["digit"] = np.arange(n).reshape(n, 1) % 10
         (images,) = session.run(None, inputs)
