@@ -4,67 +4,78 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
-
-from export.graphs import NotFiniteError, build_graphs
-from export.metadata import metadata_of
-from export.model_card import MODEL_CARD, onnx_model_card
-from export.onnx_model import EXAMPLE_BATCH, write_onnx
-from export.repository import DISCRIMINATOR, GENERATOR, RepositoryError, add_version
-from export.verify import BATCHES, VerificationError, discriminator_tensors, generator_tensors, verify
-from training.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from export.errors import VerificationError
+from export.inspection import NothingToInspectError, inspect
 
 MODEL_REPOSITORY = Path("artifacts/models")
+VARIANTS = ("fp16", "int8")
 FAILED = 1
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Export a run; the exit code: 0 done, 1 failed, 2 wrong options."""
+    """Export a run, or show what is exported; the exit code: 0 done, 1 failed, 2 wrong options."""
     parser = argparse.ArgumentParser(
-        prog="digitforge-export", description="Export a finished run as the next version of a model repository."
+        prog="digitforge-export",
+        description="Export a finished run as the next version of a model repository, or show what a version is.",
     )
-    parser.add_argument("run", type=Path, help="the run's folder")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("run", type=Path, nargs="?", help="the run's folder")
+    what.add_argument(
+        "--inspect",
+        type=Path,
+        metavar="PATH",
+        help="show what is there instead: a version (models/generator/2), a file, or a whole repository (models)",
+    )
     parser.add_argument(
         "--model-repository", type=Path, default=MODEL_REPOSITORY, help=f"where to (default: {MODEL_REPOSITORY})"
     )
+    parser.add_argument(
+        "--variants",
+        type=_variants,
+        default=(),
+        metavar="NAMES",
+        help="write these beside, separated by commas: fp16 for GPUs, int8 for processors with VNNI (default: none)",
+    )
     options = parser.parse_args(arguments)
     try:
-        run = load_checkpoint(options.run)
+        if options.inspect is not None:
+            print(inspect(options.inspect))
+            return 0
+        return _export(options.run, options.model_repository, options.variants)
+    except (NothingToInspectError, VerificationError, OSError) as error:
+        return _failed(error)
+
+
+def _export(folder: Path, repository: Path, variants: tuple[str, ...]) -> int:
+    # Here, so that --inspect need not wait for torch.
+    from evaluation.reference import ReferenceFileError
+    from export.export_run import export
+    from export.graphs import NotFiniteError
+    from export.int8 import NothingToQuantiseError
+    from export.repository import RepositoryError
+    from training.checkpoint import CheckpointError, load_checkpoint
+
+    try:
+        run = load_checkpoint(folder)
         if not run.finished:
             raise CheckpointError(
-                f"{options.run} is not finished ({run.images_seen:,} images so far); "
-                f"go on with: digitforge-train --resume --out {options.run}"
+                f"{folder} is not finished ({run.images_seen:,} images so far); "
+                f"go on with: digitforge-train --resume --out {folder}"
             )
-        version = export(run, options.model_repository)
-    except (CheckpointError, NotFiniteError, RepositoryError, VerificationError, OSError) as error:
-        print(f"digitforge-export: {error}", file=sys.stderr)
-        return FAILED
-    print(f"exported {options.run.resolve().name} as version {version} of {options.model_repository}")
+        version = export(run, repository, folder, variants, lambda line: print(line, flush=True))
+    except (CheckpointError, NotFiniteError, NothingToQuantiseError, ReferenceFileError, RepositoryError) as error:
+        return _failed(error)
+    print(f"exported {folder.resolve().name} as version {version} of {repository}")
     return 0
 
 
-def export(run: Checkpoint, repository: Path) -> int:
-    """Write, verify and publish both models of a finished run; returns the version's number."""
-    config = run.config
-    generator, discriminator = build_graphs(run)
-    graphs = {GENERATOR: generator, DISCRIMINATOR: discriminator}
-    signature = {
-        GENERATOR: generator_tensors(config.latent_size, config.classes),
-        DISCRIMINATOR: discriminator_tensors(),
-    }
-    # The generator's own images are what the discriminator is compared on: noise would tell little.
-    rows = max(BATCHES)
-    z = torch.randn(rows, config.latent_size, generator=torch.Generator().manual_seed(0))
-    inputs = {"z": z, "digit": torch.arange(rows).unsqueeze(1) % config.classes} if config.classes else {"z": z}
-    with torch.no_grad():
-        images = generator(*inputs.values())
-    examples = {GENERATOR: inputs, DISCRIMINATOR: {"images": images}}
+def _variants(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if unknown := [name for name in names if name not in VARIANTS]:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)} is none of {', '.join(VARIANTS)}")
+    return names
 
-    def write(path: Path, model: str) -> None:
-        few = {name: tensor[:EXAMPLE_BATCH] for name, tensor in examples[model].items()}
-        write_onnx(graphs[model], few, list(signature[model].outputs), metadata_of(run, model), path)
-        verify(path, graphs[model], signature[model], examples[model])
-        if model == GENERATOR:
-            (path.parent / MODEL_CARD).write_text(onnx_model_card(run), encoding="utf-8")
 
-    return add_version(repository, signature, write)
+def _failed(error: Exception) -> int:
+    print(f"digitforge-export: {error}", file=sys.stderr)
+    return FAILED

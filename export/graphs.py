@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from training.checkpoint import Checkpoint
 from training.networks import Discriminator, Generator, build_networks, not_finite
-from training.pixels import normalise, to_uint8
+from training.pixels import normalise, to_levels, to_uint8
 
 
 class NotFiniteError(Exception):
@@ -30,8 +30,14 @@ class GeneratorGraph(nn.Module):
 
     def forward(self, z: Tensor, digit: Tensor | None = None) -> Tensor:
         """float32[batch, latent], int64[batch, 1] -> uint8[batch, 28, 28], white ink on black."""
-        images = self.generator(z, digit.squeeze(1) if digit is not None else None)
-        return to_uint8(images, self.mean, self.std)
+        return to_uint8(self._normalised(z, digit), self.mean, self.std)
+
+    def before_rounding(self, z: Tensor, digit: Tensor | None = None) -> Tensor:
+        """The same as float32[batch, 784], 0 to 255: what the rounding hides, to compare files by."""
+        return to_levels(self._normalised(z, digit), self.mean, self.std)
+
+    def _normalised(self, z: Tensor, digit: Tensor | None) -> Tensor:
+        return self.generator(z, digit.squeeze(1) if digit is not None else None)
 
 
 class DiscriminatorGraph(nn.Module):

@@ -3,7 +3,10 @@ docs/model-metadata.md; serving/ reads some of them by the same names.
 """
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+
+import onnx
 
 from training.checkpoint import Checkpoint
 from training.detector import THRESHOLD
@@ -14,6 +17,7 @@ SCHEMA = 1
 NAMES = (
     "schema",
     "role",
+    "variant",
     "run_id",
     "dataset",
     "preset",
@@ -32,14 +36,31 @@ NAMES = (
 KEYS = frozenset(PREFIX + name for name in NAMES)
 
 
+FP32 = "fp32"  # the variant that `model.onnx` is
+
+
 def metadata_of(run: Checkpoint, role: str) -> dict[str, str]:
-    """All keys for one model of a finished run; `role` is `generator` or `discriminator`."""
+    """All keys for one model of a finished run, as float32; `role` is `generator` or `discriminator`."""
     values = {
         **describe(run),
         "schema": str(SCHEMA),
         "role": role,
+        "variant": FP32,
         "calibration": json.dumps(run.calibration) if run.calibration else "none",
         "threshold": str(run.calibration["threshold"] if run.calibration else THRESHOLD),
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     return {PREFIX + name: value for name, value in values.items()}
+
+
+def with_quality(model: onnx.ModelProto, variant: str, quality: Mapping[str, float]) -> dict[str, str]:
+    """A model's metadata, as a variant of it has them: what the variant is worth by its own measurement."""
+    # ONNX Runtime's quantiser leaves a note of its own there.
+    values = {entry.key: entry.value for entry in model.metadata_props if entry.key.startswith(PREFIX)}
+    own = {"variant": variant, "quality": quality_text(quality)}
+    return values | {PREFIX + name: value for name, value in own.items()}
+
+
+def quality_text(quality: Mapping[str, float]) -> str:
+    """Figures by name as JSON, six digits each."""
+    return json.dumps({name: float(f"{value:.6g}") for name, value in quality.items()})

@@ -9,8 +9,9 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from export.signature import BATCH_DIMENSION
+
 OPSET = 20
-BATCH_DIMENSION = "batch"
 EXAMPLE_BATCH = 3  # 0 and 1 would be taken for constants
 
 

@@ -11,15 +11,16 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import onnx
 from filelock import FileLock, Timeout
 from google.protobuf.message import DecodeError
 
+from export.signature import Tensors, tensors_of
 from export.triton_config import config_pbtxt
-from export.verify import Tensors, tensors_of
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 ORDER = (DISCRIMINATOR, GENERATOR)  # the order in which they appear: the generator completes a version
@@ -32,13 +33,13 @@ class RepositoryError(Exception):
     """The repository cannot take this version."""
 
 
-def add_version(repository: Path, signature: Mapping[str, Tensors], write: Callable[[Path, str], None]) -> int:
+def add_version(repository: Path, signature: Mapping[str, Tensors], write: Callable[[Mapping[str, Path]], None]) -> int:
     """Add the next version, once both of its models are written and verified.
 
     Args:
         repository: The model repository's folder; made where it is not there.
         signature: Inputs and outputs by model.
-        write: Writes and verifies a model's file: called with its path and the model's name.
+        write: Writes and verifies a version: called with an empty folder for each model, by the model's name.
 
     Returns:
         The new version's number.
@@ -54,28 +55,53 @@ def add_version(repository: Path, signature: Mapping[str, Tensors], write: Calla
         raise RepositoryError(f"{repository} is locked by another export") from error
 
 
-def _add_version(repository: Path, signature: Mapping[str, Tensors], write: Callable[[Path, str], None]) -> int:
-    for leftover in repository.glob(f"{BESIDE}*"):  # of an export that was killed: we hold the lock
+def _add_version(
+    repository: Path, signature: Mapping[str, Tensors], write: Callable[[Mapping[str, Path]], None]
+) -> int:
+    for leftover in repository.glob(f"*/{BESIDE}*"):  # of an export that was killed: we hold the lock
         shutil.rmtree(leftover)
     for model in ORDER:
         _check_signature(repository / model, signature[model])
     # Also past a half-written version: its number may be in somebody's cache.
     version = max((number for model in ORDER for number in _versions(repository / model)), default=0) + 1
-    with tempfile.TemporaryDirectory(prefix=BESIDE, dir=repository) as folder:
-        beside = Path(folder)
+    with _folders_beside(repository) as beside:
+        folders = {model: folder / str(version) for model, folder in beside.items()}
+        for folder in folders.values():
+            folder.mkdir()
+        write(folders)
+        for folder in folders.values():
+            for path in (*folder.iterdir(), folder):
+                _sync(path)
         for model in ORDER:
-            (beside / model).mkdir()
-            write(beside / model / MODEL_FILE, model)
-            _sync(beside / model / MODEL_FILE)
-        for model in ORDER:
-            (repository / model).mkdir(exist_ok=True)
             config = repository / model / CONFIG
             if not config.exists():  # one for all versions; somebody may have tuned it since
-                (beside / CONFIG).write_text(config_pbtxt(model, signature[model]))
-                os.replace(beside / CONFIG, config)
-            (beside / model).rename(repository / model / str(version))
+                (beside[model] / CONFIG).write_text(config_pbtxt(model, signature[model]))
+                _sync(beside[model] / CONFIG)
+                os.replace(beside[model] / CONFIG, config)
+            folders[model].rename(repository / model / str(version))
             _sync(repository / model)
     return version
+
+
+@contextmanager
+def _folders_beside(repository: Path) -> Iterator[dict[str, Path]]:
+    """A temporary folder for each model, beside its versions: in the repository's own folder, Triton, which takes every
+    folder for a model, would refuse to start on what a killed export left. Beside versions it passes over such names.
+    """
+    with ExitStack() as stack:
+        beside = {}
+        for model in ORDER:
+            folder = repository / model
+            if not folder.exists():
+                folder.mkdir()
+                stack.callback(_remove_if_empty, folder)
+            beside[model] = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=BESIDE, dir=folder)))
+        yield beside
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _check_signature(model: Path, expected: Tensors) -> None:

@@ -1,6 +1,6 @@
 """`config.pbtxt`: what Triton, and servers that read its layout, want to know of a model beside its file."""
 
-from export.verify import Shape, Tensors
+from export.signature import Shape, Tensors
 
 MAX_BATCH_SIZE = 1024
 TYPES = {"float32": "TYPE_FP32", "int64": "TYPE_INT64", "uint8": "TYPE_UINT8"}

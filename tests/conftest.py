@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from export.command import export
+from export.export_run import export
 from training.checkpoint import Checkpoint
 from training.config import PRESETS, TrainingConfig
 from training.data import DataSet, load_data_set

@@ -13,7 +13,11 @@ def normalise(images: Tensor, mean: float, std: float) -> Tensor:
     return ((images.flatten(1).float() / 255) - mean) / std
 
 
+def to_levels(normalised: Tensor, mean: float, std: float) -> Tensor:
+    """float32[batch, 784] from the generator -> float32[batch, 784], 0 to 255: clamped, not rounded yet."""
+    return ((normalised.float() * std + mean) * 255).clamp(0, 255)
+
+
 def to_uint8(normalised: Tensor, mean: float, std: float) -> Tensor:
     """float32[batch, 784] from the generator -> uint8[batch, 28, 28]: the inverse of `normalise`, clamped, rounded."""
-    pixels = (normalised.float() * std + mean) * 255
-    return pixels.clamp(0, 255).round().to(torch.uint8).unflatten(1, (28, 28))
+    return to_levels(normalised, mean, std).round().to(torch.uint8).unflatten(1, (28, 28))

@@ -13,7 +13,7 @@ from benchmarks.evaluated_pair import open_pair
 from benchmarks.evaluation_table import FIGURES, goal_met, goals, rows
 from evaluation.quality import generator_quality
 from evaluation.reference import NAME, FullReference
-from export.command import export
+from export.export_run import export
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.config import PRESETS
 from training.data import DataSet

@@ -1,0 +1,91 @@
+"""A graph with 8-bit integers in its matrix products, for processors with instructions for them (VNNI).
+
+Static: the scale of each activation is measured once, on calibration rows, and is in the file. With dynamic scales, one
+for all rows of a batch, a caller's rows would change the answers to another's. Weights have a scale for each output
+channel. What is rounded are the inputs and weights of a product; its sums leave it in float32, for the next layer to
+round in its own way: rounding the sums before a tanh, or a LeakyReLU, costs quality and gains no time.
+
+Only matrix products: of convolutions, ONNX Runtime's CPU provider has no transposed one in integers, and the ordinary
+ones here are too small to repay the conversions.
+"""
+
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+from export.layers import layers_of
+from export.on_cpu import take
+
+PRODUCTS = ("Gemm", "MatMul")
+BATCH = 100  # calibration rows at a time
+
+
+class NothingToQuantiseError(Exception):
+    """A graph in which no layer would become integer."""
+
+
+class CalibrationRows(CalibrationDataReader):  # type: ignore[misc]  # the library has no types
+    """Rows of a graph's inputs, a batch at a time."""
+
+    def __init__(self, rows: Mapping[str, np.ndarray]) -> None:
+        self._batches = _batches(rows)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        return next(self._batches, None)
+
+
+def to_int8(model: onnx.ModelProto, calibration: Mapping[str, np.ndarray]) -> onnx.ModelProto:
+    """A copy with quantised matrix products, but for the last layer, whose errors nothing evens out, and one that reads
+    latents: they have no bounds, and one beyond the calibrated range would be cut off (with it, single pixels were off
+    by 177 levels; without, by 44).
+
+    Args:
+        model: In float32.
+        calibration: Rows of all inputs, of the kind that the model will see.
+
+    Raises:
+        NothingToQuantiseError: There is no other layer.
+    """
+    layers = layers_of(model.graph)
+    floats = {value.name for value in model.graph.input if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
+    left = [node.name for node in layers if node is layers[-1] or floats.intersection(node.input)]
+    if not any(node.op_type in PRODUCTS and node.name not in left for node in layers):
+        raise NothingToQuantiseError(f"{model.graph.name} has no matrix product that would gain from 8-bit integers")
+    with tempfile.TemporaryDirectory() as folder, _quietly():
+        path = Path(folder) / "int8.onnx"
+        quantize_static(
+            model,
+            path,
+            CalibrationRows(calibration),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(PRODUCTS),
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=left,
+            extra_options={"OpTypesToExcludeOutputQuantization": list(PRODUCTS)},
+        )
+        return onnx.load(path)
+
+
+def _batches(rows: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+    count = len(next(iter(rows.values())))
+    for start in range(0, count, BATCH):
+        yield take(rows, slice(start, start + BATCH))
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the advice to optimise the graph first, which the exporter has done."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)

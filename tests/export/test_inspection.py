@@ -1,0 +1,94 @@
+"""`digitforge-export --inspect`: what a version is, from its files alone."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+
+from export import command
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "models"
+
+
+def inspect(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    assert command.main(["--inspect", str(path)]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_shipped_version_shows_tensors_quality_training_and_hashes(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = SHIPPED / "generator/1"
+    text = inspect(folder, capsys)
+    lines = {tuple(line.split(maxsplit=1)) for line in text.splitlines() if len(line.split(maxsplit=1)) == 2}
+    for name in ("model.onnx", "MODEL_CARD.md"):
+        assert str(folder / name) in text
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() in text
+    assert {("z", "float32[batch, 50]"), ("digit", "int64[batch, 1]"), ("images", "uint8[batch, 28, 28]")} <= lines
+    about = {
+        entry.key.removeprefix("digitforge."): entry.value for entry in onnx.load(folder / "model.onnx").metadata_props
+    }
+    for name, figure in json.loads(about.pop("quality")).items():
+        assert (name, f"{figure:g}") in lines
+    for name, value in json.loads(about.pop("config")).items():
+        assert (name, json.dumps(value)) in lines
+    assert set(about.items()) <= lines
+
+
+def test_a_repository_shows_a_line_for_each_version(
+    model_repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository = tmp_path / "models"
+    shutil.copytree(model_repository, repository)
+    shutil.copytree(repository / "discriminator/2", repository / "discriminator/3")
+    shutil.rmtree(repository / "generator/1")
+    shutil.copytree(repository / "generator/2", repository / "generator/1")
+    text = inspect(repository, capsys)
+    assert "version 1  not a pair: its models come from different runs" in text
+    assert "version 2  complete  run untrained-2" in text
+    assert "version 3  not complete: it has no generator" in text
+    assert inspect(repository / "generator", capsys) == text
+
+
+def test_a_file_alone_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    text = inspect(SHIPPED / "discriminator/1/model.onnx", capsys)
+    assert "real_probability  float32[batch, 1]" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("nowhere", None, "does not exist"),
+        ("empty", "", "is neither a version of a model nor a repository that holds one"),
+        ("broken.onnx", b"\xff" * 100, r"cannot be read as ONNX"),
+        ("blank.onnx", b"", "is no ONNX model: it has no outputs"),
+    ],
+)
+def test_what_is_no_model_is_named(
+    name: str, content: bytes | str | None, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if isinstance(content, bytes):
+        (tmp_path / name).write_bytes(content)
+    elif content is not None:
+        (tmp_path / name).mkdir()
+    assert command.main(["--inspect", str(tmp_path / name)]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert str(tmp_path / name) in error
+
+
+def test_either_a_run_or_something_to_inspect(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([], ["run", "--inspect", "models"]):
+        with pytest.raises(SystemExit) as exit_code:
+            command.main(arguments)
+        assert exit_code.value.code == 2
+
+
+def test_inspecting_imports_no_torch() -> None:
+    code = "import sys, export.command; export.command.main(['--inspect', 'models']); print('torch' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "False"

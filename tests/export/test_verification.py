@@ -1,0 +1,187 @@
+"""A model that is not what PyTorch and the contract say is refused, with figures."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import Tensor, nn
+
+from export.batch_invariance import check_batch_invariance
+from export.errors import VerificationError
+from export.float64 import CastsInFloat64, in_float64
+from export.graphs import build_graphs
+from export.metadata import metadata_of
+from export.on_cpu import open_session
+from export.onnx_model import write_onnx
+from export.signature import Tensors, discriminator_tensors, generator_tensors
+from export.verify import check_file, verify
+from training.checkpoint import Checkpoint
+from training.config import PRESETS
+
+RunOf = Callable[..., Checkpoint]
+Change = Callable[[onnx.ModelProto], object]
+ROWS = 257
+
+
+class Written:
+    """An exported model, and what it is verified against."""
+
+    def __init__(self, folder: Path, run: Checkpoint, role: str) -> None:
+        generator, discriminator = build_graphs(run)
+        config = run.config
+        z = torch.randn(ROWS, config.latent_size, generator=torch.Generator().manual_seed(0))
+        self.inputs = {"z": z, "digit": torch.arange(ROWS).unsqueeze(1) % 10} if config.classes else {"z": z}
+        self.graph: nn.Module = generator
+        self.signature = generator_tensors(config.latent_size, config.classes)
+        if role == "discriminator":
+            with torch.no_grad():
+                self.inputs = {"images": generator(*self.inputs.values())}
+            self.graph, self.signature = discriminator, discriminator_tensors()
+        self.path = folder / "model.onnx"
+        self.metadata = metadata_of(run, role)
+        self.write(self.graph)
+
+    def write(self, graph: nn.Module) -> None:
+        few = {name: tensor[:3] for name, tensor in self.inputs.items()}
+        write_onnx(graph, few, list(self.signature.outputs), self.metadata, self.path)
+
+    def verify(self, change: Change = lambda _: None) -> None:
+        """Check the file after a change to it."""
+        model = onnx.load(self.path)
+        change(model)
+        onnx.save(model, self.path)
+        verify(self.path, self.graph, self.signature, self.inputs)
+
+
+@pytest.fixture
+def written(run_of: RunOf, tmp_path: Path) -> Callable[..., Written]:
+    def write(preset: str, role: str) -> Written:
+        torch.manual_seed(0)
+        return Written(tmp_path, run_of(PRESETS[preset]), role)
+
+    return write
+
+
+@pytest.mark.parametrize("role", ["generator", "discriminator"])
+def test_swapped_weights_are_refused_with_the_figures(written: Callable[..., Written], role: str) -> None:
+    """Two rows of the largest weight, each for the other: the shapes are right, and so are all weights' sums."""
+
+    def swap(model: onnx.ModelProto) -> None:
+        weights = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+        array = onnx.numpy_helper.to_array(weights).copy()
+        array[[0, 1]] = array[[1, 0]]
+        weights.CopyFrom(onnx.numpy_helper.from_array(array, weights.name))
+
+    exported = written("default", role)
+    exported.verify()
+    with pytest.raises(VerificationError, match=r"differs from PyTorch's .*by .*\d"):
+        exported.verify(swap)
+
+
+def test_a_change_that_no_rounded_pixel_shows_is_refused(written: Callable[..., Written]) -> None:
+    """A bias that is off by 2e-4 moves a pixel by a fortieth of a level; the rounding hides it, the parity does not."""
+
+    def move(model: onnx.ModelProto) -> None:
+        bias = next(tensor for tensor in model.graph.initializer if list(tensor.dims) == [1] and tensor.data_type == 1)
+        array = onnx.numpy_helper.to_array(bias) + np.float32(2e-4)
+        bias.CopyFrom(onnx.numpy_helper.from_array(array, bias.name))
+
+    with pytest.raises(VerificationError, match="before rounding differs from PyTorch's in float64 by up to"):
+        written("default", "generator").verify(move)
+
+
+@pytest.mark.parametrize("role", ["generator", "discriminator"])
+def test_a_wrong_batch_norm_statistic_is_refused_with_the_figures(written: Callable[..., Written], role: str) -> None:
+    """Folded into the weights, a statistic can no longer be seen: only the answers tell."""
+    exported = written("article", role)
+    exported.verify()
+    wrong = copy.deepcopy(exported.graph)
+    norm = next(module for module in wrong.modules() if isinstance(module, nn.BatchNorm1d))
+    assert norm.running_var is not None
+    norm.running_var[3] *= 4
+    exported.write(wrong)
+    with pytest.raises(VerificationError, match=r"differs from PyTorch's .*by .*\d"):
+        exported.verify()
+
+
+def test_batch_norm_that_could_not_be_folded_is_refused(run_of: RunOf, tmp_path: Path) -> None:
+    class Unfoldable(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm1d(4)  # follows no layer
+
+        def forward(self, z: Tensor) -> Tensor:
+            return self.norm(z).relu()
+
+    path = tmp_path / "model.onnx"
+    tensors = Tensors({"z": ("float32", ("batch", 4))}, {"images": ("float32", ("batch", 4))})
+    metadata = metadata_of(run_of(PRESETS["article"]), "generator")
+    write_onnx(Unfoldable().eval(), {"z": torch.randn(3, 4)}, ["images"], metadata, path)
+    with pytest.raises(VerificationError, match="BatchNorm was not folded away"):
+        check_file(path, tensors)
+
+
+class TestOneFile:
+    """What is wrong with the file by itself."""
+
+    @pytest.fixture
+    def exported(self, written: Callable[..., Written]) -> Written:
+        return written("article", "discriminator")
+
+    def test_a_missing_key_is_refused(self, exported: Written) -> None:
+        with pytest.raises(VerificationError, match=r"lacks \['digitforge.exported'\]"):
+            exported.verify(lambda model: model.metadata_props.pop())
+
+    def test_a_fixed_batch_is_refused(self, exported: Written) -> None:
+        def fix(model: onnx.ModelProto) -> None:
+            for value in (*model.graph.input, *model.graph.output):
+                value.type.tensor_type.shape.dim[0].dim_value = 3
+
+        with pytest.raises(VerificationError, match=r"expected .*batch.*found"):
+            exported.verify(fix)
+
+    def test_an_invalid_graph_is_refused(self, exported: Written) -> None:
+        with pytest.raises(VerificationError, match="is not valid ONNX"):
+            exported.verify(lambda model: model.graph.node.pop(0))
+
+    def test_another_opset_is_refused(self, exported: Written) -> None:
+        def change(model: onnx.ModelProto) -> None:
+            model.opset_import[0].version = 21
+
+        with pytest.raises(VerificationError, match="expected opset 20, found"):
+            exported.verify(change)
+
+
+def test_rows_that_depend_on_their_neighbours_are_refused(tmp_path: Path) -> None:
+    """What dynamic quantisation does: a scale over all rows of a batch."""
+    shape: list[str | int | None] = ["batch", 4]
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("ReduceMax", ["z"], ["largest"], keepdims=0),
+            onnx.helper.make_node("Div", ["z", "largest"], ["scaled"]),
+        ],
+        "scaled_by_the_batch",
+        [value("z", onnx.TensorProto.FLOAT, shape)],
+        [value("scaled", onnx.TensorProto.FLOAT, shape)],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    onnx.save(model, tmp_path / "model.onnx")
+    rows = {"z": np.random.default_rng(0).standard_normal((ROWS, 4), np.float32)}
+    with pytest.raises(VerificationError, match=r"rows of scaled differ between a batch of 1 and one of 257"):
+        check_batch_invariance(tmp_path / "model.onnx", open_session(tmp_path / "model.onnx"), ["scaled"], rows)
+
+
+def test_a_graph_in_float64_computes_in_float64_from_the_pixels_on(run_of: RunOf) -> None:
+    _, discriminator = build_graphs(run_of(PRESETS["default"]))
+    images = torch.randint(0, 256, (9, 28, 28), dtype=torch.uint8)
+    with torch.no_grad(), CastsInFloat64():
+        wide, _ = in_float64(discriminator)(images)
+    narrow, _ = discriminator(images)
+    assert wide.dtype == torch.float64
+    assert 0 < (wide - narrow).abs().max() < 1e-5
+    assert discriminator(images)[0].dtype == torch.float32
