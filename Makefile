@@ -3,7 +3,8 @@
 # .NOTPARALLEL keeps `make train export serve` in this order under -j.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup protos train export serve evaluate test lint clean bench-train bench-serve bench-faults prove-resume
+.PHONY: help setup protos train export inspect serve evaluate test lint clean bench-train bench-serve bench-faults \
+        bench-pictures prove-resume prove-export
 
 PYTHON ?= python3
 VENV   := .venv
@@ -18,6 +19,8 @@ TEST_ARGS   ?=
 BENCH_ARGS  ?=
 # What `make export` exports.
 RUN ?= artifacts/runs/latest
+# What `make inspect` shows: a version, or a model repository.
+INSPECT ?= models/generator/1
 # What `make evaluate` measures: a run, or a model repository such as models.
 WHAT ?= artifacts/runs/latest
 
@@ -38,7 +41,8 @@ help:
 	@echo "  make test                 everything that the tests need, and the tests"
 	@echo
 	@echo "  make train                a run in artifacts/runs    [TRAIN_ARGS=\"--preset article\", DATA_DIR=...]"
-	@echo "  make export               the latest run as the next version in artifacts/models    [RUN=...]"
+	@echo "  make export               the latest run as the next version in artifacts/models    [RUN=..., EXPORT_ARGS=\"--variants fp16,int8\"]"
+	@echo "  make inspect              what an exported version is    [INSPECT=models]"
 	@echo "  make evaluate             measure the latest run, or a model repository    [WHAT=models, EVALUATE_ARGS=--tstr]"
 	@echo "  make setup                the whole environment in .venv"
 	@echo "  make protos               the gRPC stubs"
@@ -47,6 +51,7 @@ help:
 	@echo "  make bench-serve          the server under load beside the limits and the alternatives; needs h2load    [BENCH_ARGS=...]"
 	@echo "  make bench-faults         wrong learning rates and batches: what a run makes of them (over an hour)    [BENCH_ARGS=...]"
 	@echo "  make prove-resume         killed at 50 random moments and resumed: the same run, bit by bit    [BENCH_ARGS=...]"
+	@echo "  make prove-export         exports killed at 20 random moments: the repository always loads    [BENCH_ARGS=...]"
 	@echo "  make clean                remove the environment, stubs and caches; runs, models and data stay"
 
 setup: $(DEV) protos
@@ -57,6 +62,9 @@ train: $(TRAIN)
 
 export: $(TRAIN)
 	$(BIN)/digitforge-export $(RUN) $(EXPORT_ARGS)
+
+inspect: $(TRAIN)
+	$(BIN)/digitforge-export --inspect $(INSPECT)
 
 evaluate: $(TRAIN)
 	$(BIN)/digitforge-evaluate $(WHAT) $(EVALUATE_ARGS)
@@ -84,6 +92,9 @@ bench-faults: $(TRAIN)
 
 prove-resume: $(TRAIN)
 	$(BIN)/python -m benchmarks.prove_resume $(BENCH_ARGS)
+
+prove-export: $(TRAIN)
+	$(BIN)/python -m benchmarks.prove_export $(BENCH_ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache $(STUBS) $(STUBS:.py=.pyi)

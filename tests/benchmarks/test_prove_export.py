@@ -1,0 +1,28 @@
+"""An export that is killed leaves a repository that loads: the short form of `make prove-export`."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.prove_export import BrokenRepositoryError, check, prove, untrained_run
+
+
+@pytest.mark.timeout(900)  # five exports, and a machine may have other things to do
+def test_a_killed_export_leaves_a_repository_that_loads(tmp_path: Path) -> None:
+    kills = prove(untrained_run(tmp_path / "run"), tmp_path / "models", kills=3, seed=0, say=print)
+    assert [kill.kind for kill in kills] == ["anywhere", "beside", "appearing"]
+
+
+def test_the_proof_sees_what_it_looks_for(model_repository: Path, tmp_path: Path) -> None:
+    repository = tmp_path / "models"
+    shutil.copytree(model_repository, repository)
+    with pytest.raises(BrokenRepositoryError, match=r"expected 1 new versions, found \[1, 2\]"):
+        check(repository, {}, 1)
+    known = check(repository, {}, 2)
+    (repository / "generator/1/MODEL_CARD.md").write_text("other")
+    with pytest.raises(BrokenRepositoryError, match=r"changed or gone: \[\(1, 'generator', 'MODEL_CARD.md'\)\]"):
+        check(repository, known, 0)
+    shutil.rmtree(repository / "generator/1")
+    with pytest.raises(BrokenRepositoryError, match="changed or gone"):
+        check(repository, known, 0)
