@@ -25,7 +25,6 @@ from serving.model_repository import (
 from serving.runner import Runner
 from training.checkpoint import NAME as CHECKPOINT
 from training.checkpoint import CheckpointError, load_checkpoint
-from training.detector import THRESHOLD
 from training.measure import SEED
 
 CHUNK = 1000  # images at a time
@@ -146,7 +145,7 @@ def pair_of_run(folder: Path) -> EvaluatedPair:
         run_folder=folder,
         generate=generator,
         score=discriminator if finished else None,
-        threshold=run.calibration["threshold"] if run.calibration else THRESHOLD,
+        threshold=run.threshold,
     )
 
 

@@ -1,8 +1,9 @@
 """A proof by trial that an export that is killed leaves a model repository that loads, with all that it held before.
 
-Exports of one run into one repository are killed (SIGKILL) at random moments: anywhere, while the files lie beside, and
-as the version appears. After each, every complete version is loaded and run, and every file of the versions before has
-the bytes that it had. At the end an export that is left alone succeeds, and nothing of the killed ones is left.
+Exports of one run into one repository are killed (SIGKILL) at random moments: anywhere, once both models are written
+and not all is verified, and as the version appears. After each, every complete version is whole, loads and runs, and
+every file of the versions before has the bytes that it had. At the end an export that is left alone succeeds, and
+nothing of the killed ones is left.
 
     python -m benchmarks.prove_export --kills 20
 """
@@ -17,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +28,22 @@ from benchmarks.kill_moments import pause
 from benchmarks.report import ARTIFACTS, text_table, write_json
 from benchmarks.training_process import ROOT, RunFailedError, environment, exit_code, kill, none_left_behind
 from export.repository import BESIDE
-from serving.model_repository import DISCRIMINATOR, GENERATOR, ModelMetadata, complete_versions, model_path
-from serving.runner import CPU, Runner
+from serving.device import CPU
+from serving.model_repository import (
+    DISCRIMINATOR,
+    GENERATOR,
+    MODEL_FILE,
+    ModelMetadata,
+    complete_versions,
+    model_path,
+)
+from serving.runner import Runner
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.config import PRESETS
 from training.networks import build_networks
 
 NAME = "prove_export"
-KINDS = ("anywhere", "beside", "appearing")
+KINDS = ("anywhere", "written", "appearing")
 STATES = ("nothing written", "files beside", "half a version", "a whole version")
 POLL_S = 0.0002
 ATTEMPTS = 5  # at a moment that the export's end came before
@@ -49,9 +59,9 @@ class BrokenRepositoryError(Exception):
 
 @dataclass(frozen=True)
 class Life:
-    """An export's that is left alone, in seconds: until its files are beside, and all of it."""
+    """An export's that is left alone, in seconds: until both of its models are written, and all of it."""
 
-    beside_s: float
+    written_s: float
     total_s: float
 
 
@@ -132,7 +142,7 @@ def prove(run: Path, repository: Path, kills: int, seed: int, say: Callable[[str
         RunFailedError: An export failed by itself.
     """
     life = left_alone(run, repository)
-    say(f"left alone: {life.total_s:.1f} s, after {life.beside_s:.1f} s its files are beside")
+    say(f"left alone: {life.total_s:.1f} s, after {life.written_s:.1f} s both models are written")
     known = check(repository, {}, 1)
     rng, hits = random.Random(seed), list[Kill]()
     for number in range(kills):
@@ -164,14 +174,14 @@ def start(run: Path, repository: Path) -> subprocess.Popen[bytes]:
 
 def left_alone(run: Path, repository: Path) -> Life:
     """Export to the end, and time it."""
-    begin = time.monotonic()
+    begin, files = time.monotonic(), generator_files(repository)
     with none_left_behind(start(run, repository)) as process:
-        watch(process, lambda: lies_beside(repository))
-        beside_s = time.monotonic() - begin
+        watch(process, partial(writes_generator, repository, files))
+        written_s = time.monotonic() - begin
         _, error = process.communicate()
     if process.returncode:
         raise RunFailedError(f"the export of {run} failed: {error.decode().strip()}")
-    return Life(beside_s, time.monotonic() - begin)
+    return Life(written_s, time.monotonic() - begin)
 
 
 def kill_at(run: Path, repository: Path, kind: str, share: float, life: Life) -> tuple[Kill, int]:
@@ -182,16 +192,16 @@ def kill_at(run: Path, repository: Path, kind: str, share: float, life: Life) ->
     """
     for ended in range(ATTEMPTS):
         number = newest(repository) + 1
-        begin = time.monotonic()
+        begin, files = time.monotonic(), generator_files(repository)
         with none_left_behind(start(run, repository)) as process:
             if kind == "anywhere":
                 pause(process, share * life.total_s)
             else:
-                watch(process, lambda: lies_beside(repository))
-                if kind == "beside":
-                    pause(process, share * (life.total_s - life.beside_s))
+                watch(process, partial(writes_generator, repository, files))
+                if kind == "written":
+                    pause(process, share * (life.total_s - life.written_s))
                 else:
-                    watch(process, lambda number=number: (repository / DISCRIMINATOR / str(number)).exists())  # type: ignore[misc]
+                    watch(process, (repository / DISCRIMINATOR / str(number)).exists)
             hit = process.poll() is None
             after_s = time.monotonic() - begin
             kill(process)
@@ -213,6 +223,16 @@ def watch(process: subprocess.Popen[bytes], happens: Callable[[], bool]) -> None
 def lies_beside(repository: Path) -> bool:
     """Whether an export has begun to write."""
     return any(repository.glob(f"*/{BESIDE}*"))
+
+
+def generator_files(repository: Path) -> set[Path]:
+    """The generators that have been written, in versions and beside: of a pair it is the second."""
+    return set((repository / GENERATOR).glob(f"**/{MODEL_FILE}"))
+
+
+def writes_generator(repository: Path, before: set[Path]) -> bool:
+    """Whether there is a generator that was not there before."""
+    return bool(generator_files(repository) - before)
 
 
 def newest(repository: Path) -> int:
@@ -259,7 +279,10 @@ def check(repository: Path, known: Known, new_versions: int) -> Known:
     new = set(versions) - {version for version, *_ in known}
     if len(new) != new_versions:
         raise BrokenRepositoryError(f"{repository}: expected {new_versions} new versions, found {sorted(new)}")
+    whole = {(model, name) for version, model, name in found if version == min(versions)}
     for version in new:
+        if missing := whole - {(model, name) for number, model, name in found if number == version}:
+            raise BrokenRepositoryError(f"{repository}: version {version} can be seen without {sorted(missing)}")
         load(repository, version)
     return found
 

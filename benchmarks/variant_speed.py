@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import text_table, write_json
+from serving.device import CPU
 from serving.model_repository import DISCRIMINATOR, GENERATOR, MODEL_FILE, choose_versions, model_path
-from serving.runner import CPU, Runner
+from serving.runner import Runner
 
 NAME = "variant_speed"
 WARM_UP = 5  # runs

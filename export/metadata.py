@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 import onnx
 
 from training.checkpoint import Checkpoint
-from training.detector import THRESHOLD
 from training.model_card import describe
 
 PREFIX = "digitforge."
@@ -47,7 +46,7 @@ def metadata_of(run: Checkpoint, role: str) -> dict[str, str]:
         "role": role,
         "variant": FP32,
         "calibration": json.dumps(run.calibration) if run.calibration else "none",
-        "threshold": str(run.calibration["threshold"] if run.calibration else THRESHOLD),
+        "threshold": str(run.threshold),
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     return {PREFIX + name: value for name, value in values.items()}

@@ -15,6 +15,7 @@ from training.config import TrainingConfig
 
 FORMAT = 2
 NAME = "checkpoint.pt"
+THRESHOLD = 0.5  # the probability from which a detector calls an image real, unless it was calibrated to less
 
 
 class CheckpointError(Exception):
@@ -63,6 +64,11 @@ class Checkpoint:
     def dataset(self) -> str:
         """The data set that it saw; never `auto`."""
         return self.config.dataset
+
+    @property
+    def threshold(self) -> float:
+        """The probability from which the detector calls an image real."""
+        return self.calibration["threshold"] if self.calibration else THRESHOLD
 
 
 def save_checkpoint(checkpoint: Checkpoint, run_folder: Path) -> None:

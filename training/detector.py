@@ -19,6 +19,7 @@ from tqdm import tqdm
 from evaluation.calibration import fit_platt
 from evaluation.treatments import treated
 from training.batches import Batches
+from training.checkpoint import THRESHOLD
 from training.config import TrainingConfig
 from training.data import DataSet
 from training.fakes.altered import MixedDigits, NoisedDigits
@@ -54,7 +55,6 @@ QUICK_SHARE = 0.25  # images that a quick generator sees, in those that the dete
 VAE_SHARE = 0.5
 
 # The verdict is "fake" below 0.5, or below what 1% of the held-out real digits get, if that is less.
-THRESHOLD = 0.5
 REAL_CALLED_FAKE = 0.01
 
 

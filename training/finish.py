@@ -15,7 +15,7 @@ from evaluation.reference import NAME as REFERENCE
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.config import TrainingConfig
 from training.data import DataSet
-from training.detector import THRESHOLD, Calibration, logits_of, train_detector
+from training.detector import logits_of, train_detector
 from training.gan import Gan
 from training.interrupts import StopRequest
 from training.loop import SHEET_IMAGES
@@ -41,12 +41,12 @@ def finish(run: Checkpoint, gan: Gan, data: DataSet, path: Path, stop: StopReque
         say(f"the best snapshot is that of {run.best['images_seen']:,} images")
     data = replace(data, test=data.test[:MOST_IMAGES])
     say(f"measuring against {len(data.test):,} images of the test set")
+    run.calibration = asdict(calibration) if calibration is not None else None
     run.quality = {
         "test_images": len(data.test),
         **measure(generator, run.config, data, path),
-        **measure_detector(detector, calibration, generator, run.config, data.test.images),
+        **measure_detector(detector, run.threshold, generator, run.config, data.test.images),
     }
-    run.calibration = asdict(calibration) if calibration is not None else None
     run.generator, run.discriminator = generator.state_dict(), detector.state_dict()
 
     # The checkpoint comes last: a run that dies before is resumed, and does this again.
@@ -76,11 +76,10 @@ def measure(generator: Generator, config: TrainingConfig, data: DataSet, path: P
 
 
 def measure_detector(
-    detector: Discriminator, calibration: Calibration | None, generator: Generator, config: TrainingConfig, real: Tensor
+    detector: Discriminator, threshold: float, generator: Generator, config: TrainingConfig, real: Tensor
 ) -> dict[str, float]:
     """The figures of a detector on real images uint8[count, 28, 28] and as many generated ones."""
     fakes, _ = generated_digits(generator, config, len(real))
-    threshold = calibration.threshold if calibration is not None else THRESHOLD
     return detector_quality(partial(logits_of, detector, config), real, fakes, threshold)
 
 

@@ -94,6 +94,22 @@ def test_a_change_that_no_rounded_pixel_shows_is_refused(written: Callable[..., 
         written("default", "generator").verify(move)
 
 
+def test_pixels_that_are_off_by_more_than_a_level_are_refused_with_their_count(
+    written: Callable[..., Written],
+) -> None:
+    """Two levels added behind the rounding: the image before it is right."""
+
+    def brighten(model: onnx.ModelProto) -> None:
+        position, rounding = next((n, node) for n, node in enumerate(model.graph.node) if node.op_type == "Round")
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(2, np.float32), "two"))
+        rounded = rounding.output[0]
+        rounding.output[0] = "as_it_was"
+        model.graph.node.insert(position + 1, onnx.helper.make_node("Add", ["as_it_was", "two"], [rounded]))
+
+    with pytest.raises(VerificationError, match=r"images differs .* batch of 1: 784 of 784 pixels differ, by 2 levels"):
+        written("default", "generator").verify(brighten)
+
+
 @pytest.mark.parametrize("role", ["generator", "discriminator"])
 def test_a_wrong_batch_norm_statistic_is_refused_with_the_figures(written: Callable[..., Written], role: str) -> None:
     """Folded into the weights, a statistic can no longer be seen: only the answers tell."""

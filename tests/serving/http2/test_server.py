@@ -235,7 +235,7 @@ def test_metadata_and_deadline_reach_the_servicer() -> None:
         await channel.unary_unary("/Echo/One")(b"", metadata=(("key", "value"), ("data-bin", b"\xff")), timeout=20)
         assert {("key", "value"), ("data-bin", b"\xff")} <= set(echo.metadata)
         assert echo.remaining is not None
-        assert 0 < echo.remaining <= 20
+        assert 0 < echo.remaining <= 21  # gRPC's clients round what they send up
         await channel.unary_unary("/Echo/One")(b"")
         assert echo.remaining is None
 
