@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine
@@ -33,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     threads = settings.threads or max(1, cores // workers)
     greet = partial(_greet, address_of(listener), workers)
     if workers == 1:
+        # A shell starts what runs in its background with SIGINT ignored; who sends it means it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             serve_here(settings, threads, _say_stopping(settings), listener, greet)
         except StartError as error:
