@@ -15,6 +15,7 @@ from serving.http2.server import Server
 from serving.model_repository import choose_versions, find_repository
 from serving.served_version import ServedVersion
 from serving.settings import Settings
+from serving.supervisor import AT_ONCE
 from serving.transport import SERVICE, DigitsServicer, add_digits_servicer
 
 
@@ -49,6 +50,7 @@ async def serve(
     for wish in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(wish) != signal.SIG_IGN:
             asyncio.get_running_loop().add_signal_handler(wish, wishes.put_nowait, None)
+    asyncio.get_running_loop().add_signal_handler(AT_ONCE, _wish_twice, wishes)
     server, checks = await _listen(settings, data_plane, listener)
     ready(
         [
@@ -65,6 +67,11 @@ async def serve(
     await checks.enter_graceful_shutdown()
     await _stop(server, settings.grace_s, wishes)
     await data_plane.close()
+
+
+def _wish_twice(wishes: asyncio.Queue[None]) -> None:
+    for _ in range(2):
+        wishes.put_nowait(None)
 
 
 async def _stop(server: Server, grace_s: float, wishes: asyncio.Queue[None]) -> None:

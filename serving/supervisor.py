@@ -17,6 +17,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 
 FAILED = 1
+WISHES = (signal.SIGINT, signal.SIGTERM)  # to stop; the second one is to stop at once
+AT_ONCE = signal.SIGUSR1  # what a worker is told then: a second SIGTERM is lost while it has not seen the first
 STEADY_S = 10.0  # a worker that has lived so long is replaced at once
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.1, 10.0
 MOST_FAILURES = 5  # so many new workers in a row that do not come up are enough
@@ -24,7 +26,7 @@ MOST_FAILURES = 5  # so many new workers in a row that do not come up are enough
 Tell = Callable[[list[str]], None]
 """What a worker calls once it serves, with lines for a person."""
 Work = Callable[[socket.socket, Tell], None]
-"""A worker's whole life: serves on a socket until SIGTERM; a second SIGTERM is to stop at once."""
+"""A worker's whole life: serves on a socket until SIGTERM; `AT_ONCE` is not to wait for calls in flight."""
 
 
 class StartError(Exception):
@@ -88,7 +90,7 @@ class Supervisor:
         signals, wake = socket.socketpair()
         signals.setblocking(False)
         wake.setblocking(False)
-        for wish in (signal.SIGINT, signal.SIGTERM):
+        for wish in WISHES:
             signal.signal(wish, lambda *_: None)  # the byte that wakes the loop below says it
         signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
         for number in range(len(self._listeners)):
@@ -99,7 +101,7 @@ class Supervisor:
             ready = wait([*waited, signals], None if timeout is None else max(0.0, timeout))
             if signals in ready:
                 for received in signals.recv(64):
-                    if received in (signal.SIGINT, signal.SIGTERM):
+                    if received in WISHES:
                         self._stop(
                             "shutting down (again to stop at once)" if not self._stopping else "stopping at once"
                         )
@@ -116,7 +118,11 @@ class Supervisor:
         process = multiprocessing.get_context("fork").Process(
             target=_live, args=(self._work, self._listeners[number], theirs, [ours, *others]), name=f"worker-{number}"
         )
+        # Until it has handlers of its own, a signal to the new process would be told to this one: they share the pipe
+        # that wakes the loop.
+        signal.pthread_sigmask(signal.SIG_BLOCK, WISHES)
         process.start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, WISHES)
         theirs.close()
         self._workers[number] = _Worker(number, process, ours, time.monotonic())
 
@@ -160,10 +166,11 @@ class Supervisor:
         """Ask every worker to stop; a second time, at once."""
         if line is not None:
             self._say(line)
-        self._stopping = True
+        wish, self._stopping = AT_ONCE if self._stopping else signal.SIGTERM, True
         self._due.clear()
         for worker in self._workers.values():
-            worker.process.terminate()
+            if worker.process.pid and worker.process.is_alive():
+                os.kill(worker.process.pid, wish)
 
 
 def _how(code: int) -> str:
@@ -177,6 +184,7 @@ def _live(work: Work, listener: socket.socket, pipe: Connection, not_ours: list[
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the parent tells us
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, WISHES)
     threading.Thread(target=_follow_parent, args=(pipe,), daemon=True).start()
     try:
         work(listener, pipe.send)

@@ -25,7 +25,7 @@ def until_told(listener, tell):
     signal.signal(signal.SIGTERM, lambda *_: wishes.append(1))
     tell([f"hello from {os.getpid()}"])
     say(f"pid {os.getpid()}")
-    while not wishes: signal.pause()
+    while not wishes: time.sleep(0.01)
     say("stopped")
 
 WORK
@@ -153,15 +153,16 @@ def test_new_workers_that_never_come_up_are_given_up_after_some_tries(parent: Pa
     assert warnings[-1] == "warning: broken meanwhile"
 
 
-def test_second_signal_reaches_the_workers_again(parent: Parent) -> None:
+def test_second_signal_tells_the_workers_to_stop_at_once(parent: Parent) -> None:
     process = parent(
         """
         def work(listener, tell):
             wishes = []
             signal.signal(signal.SIGTERM, lambda *_: (wishes.append(1), say("wish")))
+            signal.signal(signal.SIGUSR1, lambda *_: wishes.append(1))
             tell([])
             say(f"pid {os.getpid()}")
-            while len(wishes) < 2: signal.pause()
+            while len(wishes) < 2: time.sleep(0.01)
         """
     )
     up(process)
