@@ -50,6 +50,7 @@ help:
 	@echo "  make bench-train          training speed beside the tutorial's script and the machine's peak    [BENCH_ARGS=...]"
 	@echo "  make bench-serve          the server under load beside the limits and the alternatives; needs h2load    [BENCH_ARGS=...]"
 	@echo "  make bench-faults         wrong learning rates and batches: what a run makes of them (over an hour)    [BENCH_ARGS=...]"
+	@echo "  make bench-pictures       how pictures of digits come through normalisation    [BENCH_ARGS=...]"
 	@echo "  make prove-resume         killed at 50 random moments and resumed: the same run, bit by bit    [BENCH_ARGS=...]"
 	@echo "  make prove-export         exports killed at 20 random moments: the repository always loads    [BENCH_ARGS=...]"
 	@echo "  make clean                remove the environment, stubs and caches; runs, models and data stay"
@@ -89,6 +90,9 @@ bench-serve: $(TRAIN) protos
 
 bench-faults: $(TRAIN)
 	$(BIN)/python -m benchmarks.faults $(BENCH_ARGS)
+
+bench-pictures: $(DEV) protos
+	$(BIN)/python -m benchmarks.score_pictures $(BENCH_ARGS)
 
 prove-resume: $(TRAIN)
 	$(BIN)/python -m benchmarks.prove_resume $(BENCH_ARGS)

@@ -110,7 +110,7 @@ def write_sheet(chunks: list[GeneratedDigits], path: Path) -> GeneratedDigits:
 
 
 def score(client: DigitsClient, options: argparse.Namespace) -> int:
-    """Print a line per file: the probability that it is real, and the verdict."""
+    """Print a line per file: the probability that it is real, the verdict, and whether the picture was normalised."""
     failed = False
     readable: list[Path] = []
 
@@ -136,7 +136,9 @@ def score(client: DigitsClient, options: argparse.Namespace) -> int:
             del line["error"]
             print(json.dumps(line), flush=True)
         else:
-            print(f"{verdict.real_probability:.4f}  {'real' if verdict.real else 'generated':9}  {path}", flush=True)
+            note = "  (normalised)" if verdict.normalised else ""
+            word = "real" if verdict.real else "generated"
+            print(f"{verdict.real_probability:.4f}  {word:9}  {path}{note}", flush=True)
     return FAILED if failed else OK
 
 
@@ -163,7 +165,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     two = commands.add_parser("score", parents=[shared], help="tell real digits from generated ones", epilog=EXIT_CODES)
     two.set_defaults(run=score)
-    two.add_argument("files", nargs="+", type=Path, metavar="FILE", help="images of 28x28 pixels")
+    two.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="images; what is not 28x28 pixels is normalised"
+    )
     two.add_argument("--json", action="store_true", help="a JSON object a line")
     return parser
 

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from protos.digits.v1 import digits_pb2 as pb
 from protos.digits.v1 import digits_pb2_grpc
+from serving.image_sizes import SIDE
+from serving.png import encode_png
 
 TIMEOUT_S = 60.0
 RETRIES = """{
@@ -54,12 +56,14 @@ class Verdict:
         real_probability: 1: a real handwritten digit, 0: a generated one.
         real: The verdict at the model's threshold.
         version: The model version.
+        normalised: The image was not 28x28: the server brought it to MNIST's form, and the answer is about the result.
         error: Why the image was refused; the other fields mean nothing then.
     """
 
     real_probability: float
     real: bool
     version: int
+    normalised: bool = False
     error: str | None = None
 
 
@@ -121,7 +125,10 @@ class DigitsClient:
             )
 
     def score(self, image: bytes | NDArray[np.uint8], *, version: int = 0) -> Verdict:
-        """Whether an image is real: an image file's bytes, 784 raw bytes, or uint8[28, 28]."""
+        """Whether an image is real: an image file's bytes, 784 raw bytes, or grey levels uint8[height, width].
+
+        What is not 28x28 is brought to MNIST's form by the server; see docs/scoring.md.
+        """
         return _verdict(self._stub.Score(_score_request(image, version), timeout=self._timeout_s))
 
     def score_stream(self, images: Iterable[bytes | NDArray[np.uint8]], *, version: int = 0) -> Iterator[Verdict]:
@@ -133,9 +140,11 @@ class DigitsClient:
 def _score_request(image: bytes | NDArray[np.uint8], version: int) -> pb.ScoreRequest:
     if isinstance(image, bytes):
         return pb.ScoreRequest(image=image, version=version)
+    if image.shape != (SIDE, SIDE):
+        return pb.ScoreRequest(image=encode_png(image), version=version)
     return pb.ScoreRequest(image=image.tobytes(), version=version, format=pb.IMAGE_FORMAT_RAW)
 
 
 def _verdict(response: pb.ScoreResponse) -> Verdict:
     error = response.error.message if response.HasField("error") else None
-    return Verdict(response.real_probability, response.real, response.version, error)
+    return Verdict(response.real_probability, response.real, response.version, response.normalised, error)

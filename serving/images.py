@@ -3,55 +3,106 @@
 import io
 import warnings
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 from serving.errors import InvalidArgumentError
+from serving.image_sizes import MAX_PIXELS, RAW_BYTES, SIDE
+from serving.normalisation import normalise
+from serving.picture import upright_grey
 
-SIDE = 28
-RAW_BYTES = SIDE * SIDE
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
 FIELD = "image"
 
 
-def decode_raw(data: bytes) -> NDArray[np.uint8]:
-    """784 bytes, row by row -> uint8[28, 28].
+@dataclass(frozen=True)
+class Decoded:
+    """An image as the detector takes it.
+
+    Attributes:
+        pixels: uint8[28, 28], white ink on black.
+        normalised: Whether it was brought to this form, as it was of another size.
+    """
+
+    pixels: NDArray[np.uint8]
+    normalised: bool
+
+
+def decode_raw(data: bytes) -> Decoded:
+    """784 bytes, row by row, as they are.
 
     Raises:
         InvalidArgumentError: It is not 784 bytes.
     """
     if len(data) != RAW_BYTES:
         raise InvalidArgumentError(FIELD, f"a raw image has {SIDE}x{SIDE} = {RAW_BYTES} bytes, this has {len(data)}")
-    return np.frombuffer(data, np.uint8).reshape(SIDE, SIDE)
+    return Decoded(np.frombuffer(data, np.uint8).reshape(SIDE, SIDE), normalised=False)
 
 
-def decode_file(data: bytes) -> NDArray[np.uint8]:
-    """A PNG, JPEG, WebP, BMP or GIF file of 28x28 pixels -> uint8[28, 28]; transparency lies on black.
+def decode_file(data: bytes, max_pixels: int = MAX_PIXELS) -> Decoded:
+    """A PNG, JPEG, WebP, BMP or GIF file.
+
+    One of 28x28 pixels is taken as it is, white ink on black, transparency on black. Any other is brought to MNIST's
+    form: see `serving.normalisation`. Of an animation the first frame is taken.
+
+    Args:
+        data: The file.
+        max_pixels: The limit on width times height, which is checked before a pixel is decoded.
 
     Raises:
-        InvalidArgumentError: It is no such file, damaged, or of another size.
+        InvalidArgumentError: It is no such file, damaged, or has more pixels.
+    """
+    return decode(open_file(data, max_pixels))
+
+
+def open_file(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageFile:
+    """Read a file's header, and no pixel yet.
+
+    Raises:
+        InvalidArgumentError: It is no PNG, JPEG, WebP, BMP or GIF file, or has more pixels.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked before decoding
-            image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise InvalidArgumentError(
             FIELD, f"{len(data)} bytes that are neither {RAW_BYTES} raw ones nor a PNG, JPEG, WebP, BMP or GIF file"
         ) from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InvalidArgumentError(FIELD, f"cannot be read: {error}") from error
-    if image.size != (SIDE, SIDE):
-        raise InvalidArgumentError(
-            FIELD, f"an image must be {SIDE}x{SIDE} pixels, this is {image.width}x{image.height}"
-        )
-    try:
-        image.load()
+    except Image.DecompressionBombError as error:  # so many that Pillow itself does not go on
+        size = str(error).partition(" exceeds")[0]
+        raise InvalidArgumentError(FIELD, f"{size} is beyond the limit of {max_pixels} pixels") from error
     except (OSError, ValueError, SyntaxError) as error:
+        raise InvalidArgumentError(FIELD, f"cannot be read: {error}") from error
+    if (pixels := image.width * image.height) > max_pixels:
+        raise InvalidArgumentError(
+            FIELD, f"{image.width}x{image.height} = {pixels} pixels, the limit is {max_pixels}; send a smaller picture"
+        )
+    return image
+
+
+def decode(image: ImageFile) -> Decoded:
+    """The pixels of an opened file. For one that is not 28x28 it is some milliseconds of work, or many.
+
+    Raises:
+        InvalidArgumentError: The file is damaged.
+    """
+    try:
+        if image.size == (SIDE, SIDE):
+            return Decoded(_as_it_is(image), normalised=False)
+        return Decoded(normalise(upright_grey(image)), normalised=True)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise InvalidArgumentError(FIELD, f"a damaged file: {error}") from error
+
+
+def _as_it_is(image: Image.Image) -> NDArray[np.uint8]:
+    """A file of 28x28 -> uint8[28, 28]."""
+    image.load()
     if image.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip instead of scale
         return (np.asarray(image, np.uint32) >> 8).clip(0, 255).astype(np.uint8)
     if "A" in image.getbands() or "transparency" in image.info:

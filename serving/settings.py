@@ -18,6 +18,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from serving.image_sizes import MAX_PIXELS, RAW_BYTES
+
 PREFIX = "DIGITFORGE_"
 MAX_ROWS = 2**20
 
@@ -89,6 +91,9 @@ class Settings(BaseSettings):
     max_images: int = Field(4096, ge=1, le=MAX_ROWS, description="images in one answer of Generate")
     max_stream_images: int = Field(10_000_000, ge=1, lt=2**32, description="images of one GenerateStream")
     stream_chunk_images: int = Field(512, ge=1, le=MAX_ROWS, description="images in one message of GenerateStream")
+    max_image_pixels: int = Field(
+        MAX_PIXELS, ge=RAW_BYTES, le=2**27, description="width times height of a picture to score"
+    )
     max_request_bytes: int = Field(4 * 2**20, ge=1024, lt=2**31, description="size of one request message")
 
     # The end

@@ -12,6 +12,7 @@ from protos.digits.v1 import digits_pb2 as pb
 from serving import images
 from serving.data_plane import DataPlane, Digits, GenerateOrder
 from serving.errors import InternalError, InvalidArgumentError, RefusedError
+from serving.image_sizes import SIDE
 from serving.png import encode_pngs
 from serving.wire import raw_response
 
@@ -21,6 +22,7 @@ STATUS_KEY = "grpc-status-details-bin"  # where clients look for a google.rpc.St
 CODES = {code.value[0]: code for code in grpc.StatusCode}
 FORMATS = frozenset(pb.ImageFormat.values())
 STREAM_WINDOW = 64  # requests of a ScoreStream in work at a time
+PICTURES = 4  # decoded and normalised at a time: a picture at the limit takes up to 340 MB meanwhile
 FEW_IMAGES = 16  # as PNG, up to so many are encoded at once; more in a thread, which costs a switch
 
 
@@ -35,6 +37,7 @@ class DigitsServicer:
 
     def __init__(self, data_plane: DataPlane) -> None:
         self._data_plane = data_plane
+        self._pictures = asyncio.Semaphore(PICTURES)
 
     async def Generate(self, request: pb.GenerateRequest, context: Context) -> bytes:
         try:
@@ -104,9 +107,22 @@ class DigitsServicer:
         is_file = request.format == pb.IMAGE_FORMAT_PNG or (
             request.format == pb.IMAGE_FORMAT_UNSPECIFIED and images.looks_like_file(request.image)
         )
-        image = images.decode_file(request.image) if is_file else images.decode_raw(request.image)
-        score = await self._data_plane.score(image, request.version, deadline)
-        return pb.ScoreResponse(real_probability=score.real_probability, version=score.version, real=score.real)
+        self._data_plane.version(request.version)  # refused, if it is to be, before a picture is worked on
+        decoded = await self._decoded(request.image) if is_file else images.decode_raw(request.image)
+        score = await self._data_plane.score(decoded.pixels, request.version, deadline)
+        return pb.ScoreResponse(
+            real_probability=score.real_probability,
+            version=score.version,
+            real=score.real,
+            normalised=decoded.normalised,
+        )
+
+    async def _decoded(self, data: bytes) -> images.Decoded:
+        image = images.open_file(data, self._data_plane.settings.max_image_pixels)
+        if image.size == (SIDE, SIDE):
+            return images.decode(image)  # less work than a thread
+        async with self._pictures:
+            return await asyncio.to_thread(images.decode, image)
 
 
 def add_digits_servicer(servicer: DigitsServicer, server: Any) -> None:
@@ -134,8 +150,8 @@ def check_format(value: int) -> None:
 async def generate_response(order: GenerateOrder, digits: Digits, image_format: int) -> bytes:
     """The serialised message for generated images, in the format that was asked for."""
     fields = pb.GenerateResponse(
-        height=images.SIDE,
-        width=images.SIDE,
+        height=SIDE,
+        width=SIDE,
         digits=digits.classes.tolist() if digits.classes is not None else None,
         seed=order.seed,
         offset=digits.offset,

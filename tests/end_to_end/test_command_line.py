@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from protos.digits.v1 import digits_pb2 as pb
+from serving.client import DigitsClient
 
 Command = Callable[..., CompletedProcess[str]]
 
@@ -121,7 +122,23 @@ def test_scores_are_json_lines_where_they_are_asked_for(digitforge: Command, stu
         "real_probability": pytest.approx(score.real_probability, abs=1e-6),
         "real": score.real,
         "version": 1,
+        "normalised": False,
     }
+
+
+def test_picture_of_another_size_is_marked_as_normalised(digitforge: Command, files: list[Path]) -> None:
+    picture = files[0].with_name("large.png")
+    Image.open(files[0]).resize((90, 90)).save(picture)
+    first, second = digitforge("score", files[0], picture).stdout.splitlines()
+    assert first.endswith(str(files[0]))
+    assert second.endswith(f"{picture}  (normalised)")
+    assert json.loads(digitforge("score", "--json", picture).stdout)["normalised"] is True
+
+
+def test_array_of_another_size_is_normalised(address: str, files: list[Path]) -> None:
+    with DigitsClient(address) as client:
+        assert client.score(np.asarray(Image.open(files[0]).resize((90, 60)))).normalised
+        assert not client.score(np.asarray(Image.open(files[0]))).normalised
 
 
 def test_file_that_is_no_image_or_not_there_fails_alone(digitforge: Command, files: list[Path]) -> None:

@@ -98,8 +98,8 @@ def png_of(width: int, height: int) -> bytes:
         (pb.ScoreRequest(image=bytes(783)), "image", ["784", "has 783"]),
         (pb.ScoreRequest(image=bytes(784), format=pb.IMAGE_FORMAT_PNG), "image", ["784 bytes that are neither"]),
         (pb.ScoreRequest(image=png_of(28, 28), format=pb.IMAGE_FORMAT_RAW), "image", ["784", "has 45"]),
-        (pb.ScoreRequest(image=png_of(28, 29)), "image", ["28x28", "28x29"]),
-        (pb.ScoreRequest(image=png_of(50_000, 50_000)), "image", ["2500000000"]),
+        (pb.ScoreRequest(image=png_of(6000, 5000)), "image", ["6000x5000 = 30000000 pixels", "limit is 25000000"]),
+        (pb.ScoreRequest(image=png_of(50_000, 50_000)), "image", ["2500000000", "limit of 25000000"]),
         (pb.ScoreRequest(image=png_of(28, 28)), "image", ["damaged"]),
         (pb.ScoreRequest(image=b"GIF89a and then nothing"), "image", ["neither"]),
         (pb.ScoreRequest(image=bytes(784), format=3), "format", ["3"]),  # type: ignore[arg-type]

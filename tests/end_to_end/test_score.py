@@ -9,10 +9,11 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 from google.rpc import code_pb2, status_pb2
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from protos.digits.v1 import digits_pb2 as pb
 from protos.digits.v1 import digits_pb2_grpc
+from serving.images import decode_file
 
 CLOSE = 1e-6  # a probability may differ in its last bits with the batch that it is in
 
@@ -26,6 +27,15 @@ def raw_images(address: str) -> list[bytes]:
 def file_of(raw: bytes, image_format: str) -> bytes:
     buffer = io.BytesIO()
     Image.frombytes("L", (28, 28), raw).save(buffer, image_format)
+    return buffer.getvalue()
+
+
+def photo() -> bytes:
+    """A dark seven on light paper, 400x300 pixels."""
+    image = Image.new("RGB", (400, 300), (230, 225, 210))
+    ImageDraw.Draw(image).line([(150, 80), (230, 80), (170, 220)], fill=(30, 40, 90), width=14)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG")
     return buffer.getvalue()
 
 
@@ -49,6 +59,37 @@ def test_answer_names_the_version_and_the_verdict_at_its_threshold(stub: Any, ra
         assert 0 <= answer.real_probability <= 1
         assert answer.real == (answer.real_probability >= 0.5)
         assert not answer.HasField("error")
+
+
+def test_picture_of_another_size_is_normalised_and_the_answer_says_so(stub: Any, raw_images: list[bytes]) -> None:
+    assert stub.Score(pb.ScoreRequest(image=photo())).normalised
+    assert not stub.Score(pb.ScoreRequest(image=file_of(raw_images[0], "PNG"))).normalised
+    assert not stub.Score(pb.ScoreRequest(image=raw_images[0])).normalised
+
+
+def test_picture_scores_like_what_it_is_normalised_to(stub: Any) -> None:
+    as_scored = decode_file(photo()).pixels.tobytes()
+    by_picture, by_pixels = (stub.Score(pb.ScoreRequest(image=image)) for image in (photo(), as_scored))
+    assert by_picture.real_probability == pytest.approx(by_pixels.real_probability, abs=CLOSE)
+
+
+def test_stream_normalises_pictures_in_their_places(stub: Any, raw_images: list[bytes]) -> None:
+    images = [raw_images[0], photo(), b"no image", file_of(raw_images[1], "PNG"), photo()] * 20
+    answers = list(stub.ScoreStream(pb.ScoreRequest(image=image) for image in images))
+    assert [answer.normalised for answer in answers] == [False, True, False, False, True] * 20
+    assert [answer.HasField("error") for answer in answers] == [False, False, True, False, False] * 20
+    assert answers[1].real_probability == pytest.approx(answers[4].real_probability, abs=CLOSE)
+    assert answers[1].real_probability != answers[0].real_probability
+
+
+def test_limit_on_pixels_is_a_setting(
+    start_server: Callable[..., Any], connect: Callable[[str], Any],
+    refusal: Callable[..., tuple[grpc.StatusCode, str, list[Message]]],
+) -> None:  # fmt: skip
+    stub = connect(start_server("--max-image-pixels", "119999").address)
+    code, message, _ = refusal(lambda: stub.Score(pb.ScoreRequest(image=photo())))
+    assert code == grpc.StatusCode.INVALID_ARGUMENT
+    assert message.startswith("image: 400x300 = 120000 pixels, the limit is 119999")
 
 
 def test_stream_answers_each_image_in_order(stub: Any, raw_images: list[bytes]) -> None:

@@ -40,7 +40,7 @@ def png_header(width: int, height: int) -> bytes:
 
 
 def test_raw_bytes_are_rows(pixels: np.ndarray) -> None:
-    assert np.array_equal(decode_raw(pixels.tobytes()), pixels)
+    assert np.array_equal(decode_raw(pixels.tobytes()).pixels, pixels)
 
 
 @pytest.mark.parametrize("length", [0, 1, 783, 785, 784 * 3])
@@ -53,14 +53,14 @@ def test_raw_image_of_another_length_is_refused_with_both_figures(length: int) -
 def test_lossless_files_give_their_pixels(image_format: str, pixels: np.ndarray) -> None:
     data = file_of(Image.fromarray(pixels), image_format)
     assert looks_like_file(data)
-    assert np.array_equal(decode_file(data), pixels)
+    assert np.array_equal(decode_file(data).pixels, pixels)
 
 
 @pytest.mark.parametrize("image_format", LOSSY)
 def test_lossy_files_give_their_pixels_nearly(image_format: str, pixels: np.ndarray) -> None:
     data = file_of(Image.fromarray(pixels), image_format, quality=95)
     assert looks_like_file(data)
-    found = decode_file(data)
+    found = decode_file(data).pixels
     assert found.dtype == np.uint8
     assert found.shape == (28, 28)
     assert np.abs(found.astype(int) - pixels).max() <= 8
@@ -69,20 +69,20 @@ def test_lossy_files_give_their_pixels_nearly(image_format: str, pixels: np.ndar
 def test_transparency_lies_on_black(pixels: np.ndarray) -> None:
     white = np.full((28, 28), 255, np.uint8)
     image = Image.fromarray(np.dstack([white, white, white, pixels]), "RGBA")
-    assert np.abs(decode_file(file_of(image)).astype(int) - pixels).max() <= 1
+    assert np.abs(decode_file(file_of(image)).pixels.astype(int) - pixels).max() <= 1
 
 
 def test_grey_with_transparency_lies_on_black(pixels: np.ndarray) -> None:
     white = Image.new("L", (28, 28), 255)
     image = Image.merge("LA", (white, Image.fromarray(pixels)))
-    assert np.abs(decode_file(file_of(image)).astype(int) - pixels).max() <= 1
+    assert np.abs(decode_file(file_of(image)).pixels.astype(int) - pixels).max() <= 1
 
 
 def test_palette_is_looked_up() -> None:
     image = Image.new("P", (28, 28), 1)
     image.putpalette([0, 0, 0, 200, 200, 200])
     image.putpixel((3, 5), 0)
-    found = decode_file(file_of(image))
+    found = decode_file(file_of(image)).pixels
     assert found[5, 3] == 0
     assert np.count_nonzero(found == 200) == 28 * 28 - 1
 
@@ -91,41 +91,56 @@ def test_transparent_entry_of_a_palette_is_black() -> None:
     image = Image.new("P", (28, 28), 1)
     image.putpalette([255, 255, 255, 200, 200, 200])
     image.putpixel((3, 5), 0)
-    found = decode_file(file_of(image, transparency=0))
+    found = decode_file(file_of(image, transparency=0)).pixels
     assert found[5, 3] == 0
     assert found[5, 4] == 200
 
 
 def test_sixteen_bits_are_scaled_to_eight(pixels: np.ndarray) -> None:
     image = Image.fromarray(pixels.astype(np.uint16) * 257)
-    assert np.array_equal(decode_file(file_of(image)), pixels)
+    assert np.array_equal(decode_file(file_of(image)).pixels, pixels)
 
 
 def test_one_bit_is_black_or_white(pixels: np.ndarray) -> None:
-    found = decode_file(file_of(Image.fromarray(pixels > 100)))
+    found = decode_file(file_of(Image.fromarray(pixels > 100))).pixels
     assert np.array_equal(found, np.where(pixels > 100, 255, 0))
 
 
 def test_colours_become_their_brightness() -> None:
     image = Image.new("RGB", (28, 28), (255, 255, 255))
     image.putpixel((0, 0), (0, 255, 0))
-    found = decode_file(file_of(image))
+    found = decode_file(file_of(image)).pixels
     assert found[27, 27] == 255
     assert 140 < found[0, 0] < 160  # ITU-R 601: green is 0.587 of brightness
 
 
 @pytest.mark.parametrize("size", [(27, 28), (28, 29), (280, 280), (1, 1)])
 @pytest.mark.parametrize("image_format", [*LOSSLESS, *LOSSY])
-def test_image_of_another_size_is_refused_with_both_sizes(size: tuple[int, int], image_format: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=rf"^image: .*28x28 pixels, this is {size[0]}x{size[1]}$"):
-        decode_file(file_of(Image.new("L", size), image_format))
+def test_image_of_another_size_is_normalised_and_says_so(size: tuple[int, int], image_format: str) -> None:
+    found = decode_file(file_of(Image.new("L", size), image_format))
+    assert found.normalised
+    assert found.pixels.shape == (28, 28)
+    assert found.pixels.dtype == np.uint8
 
 
-@pytest.mark.parametrize("side", [10_000, 100_000, 2**31 - 1])  # Pillow warns of the first and refuses the others
-def test_huge_image_is_refused_by_its_header_alone(side: int) -> None:
+@pytest.mark.parametrize("image_format", LOSSLESS)
+def test_image_of_28x28_is_never_normalised(image_format: str, pixels: np.ndarray) -> None:
+    assert not decode_file(file_of(Image.fromarray(pixels), image_format)).normalised
+    assert not decode_raw(pixels.tobytes()).normalised
+
+
+@pytest.mark.parametrize("side", [6_000, 10_000, 100_000, 2**31 - 1])  # Pillow refuses the last two by itself
+def test_image_beyond_the_limit_is_refused_by_its_header_alone(side: int) -> None:
     # No pixel data at all: a decoder that got as far as the pixels would complain of their absence.
-    with pytest.raises(InvalidArgumentError, match=r"^image: .*(28x28|exceeds limit)"):
+    with pytest.raises(InvalidArgumentError, match=rf"^image: .*{side * side}.* limit .*25000000"):
         decode_file(png_header(side, side) + png_chunk(b"IDAT", b""))
+
+
+def test_image_at_the_limit_is_taken_and_one_beyond_it_is_refused() -> None:
+    data = file_of(Image.new("L", (50, 20)))
+    assert decode_file(data, max_pixels=1000).normalised
+    with pytest.raises(InvalidArgumentError, match=r"^image: 50x20 = 1000 pixels, the limit is 999;"):
+        decode_file(data, max_pixels=999)
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", bytes(785), b"\x89PNG\r\n\x1a\n", b"%PDF-1.7", b"BM", b"RIFF1234WEBP"])
@@ -159,7 +174,7 @@ def test_damaged_file_is_an_image_or_refused_and_nothing_else(image_format: str,
     refused = 0
     for file in damaged:
         try:
-            found = decode_file(file)
+            found = decode_file(file).pixels
         except InvalidArgumentError:
             refused += 1
         else:
@@ -177,7 +192,7 @@ def test_raw_image_of_a_digit_does_not_look_like_a_file() -> None:
 
 def test_png_gives_back_what_was_put_in(pixels: np.ndarray) -> None:
     data = encode_png(pixels)
-    assert np.array_equal(decode_file(data), pixels)
+    assert np.array_equal(decode_file(data).pixels, pixels)
     image = Image.open(io.BytesIO(data))
     assert (image.format, image.mode) == ("PNG", "L")
 
