@@ -11,6 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional as F
 
+from evaluation.rounding import rounded
+
 SIZE = 28
 # Without those that are digits too, or look like one: O 0, I 1, L 1, S 5, Z 2, B 8, G 6, Q 9. Of the small ones also
 # those that a hand would write like a digit.
@@ -33,7 +35,7 @@ def noise(count: int, rng: torch.Generator) -> Tensor:
         density, contrast = torch.rand(2, some, 1, 1, 1, generator=rng)
         x = x * (torch.rand(some, 1, side, side, generator=rng) < 0.05 + 0.95 * density) * (0.2 + 0.8 * contrast)
         images.append(F.interpolate(x, (SIZE, SIZE), mode="bilinear")[:, 0])
-    return _rounded(255 * torch.cat(images)) if images else torch.empty(0, SIZE, SIZE, dtype=torch.uint8)
+    return rounded(255 * torch.cat(images)) if images else torch.empty(0, SIZE, SIZE, dtype=torch.uint8)
 
 
 def blank(count: int, rng: torch.Generator) -> Tensor:
@@ -44,7 +46,7 @@ def blank(count: int, rng: torch.Generator) -> Tensor:
     ramp = left + (right - left) * torch.linspace(0, 1, SIZE).expand(count, SIZE, SIZE)
     ramp = torch.where(kind < 0.2, 0.0, ramp)
     turned = torch.rand(count, 1, 1, generator=rng) < 0.5
-    return _rounded(255 * torch.where(turned, ramp.transpose(1, 2), ramp))
+    return rounded(255 * torch.where(turned, ramp.transpose(1, 2), ramp))
 
 
 def inverted(digits: Tensor) -> Tensor:
@@ -70,7 +72,3 @@ def letters(count: int, rng: torch.Generator, fonts: Sequence[str]) -> Tensor:
 
 def _draw(limit: int, rng: torch.Generator) -> int:
     return int(torch.randint(limit, (1,), generator=rng))
-
-
-def _rounded(images: Tensor) -> Tensor:
-    return images.round().clamp(0, 255).to(torch.uint8)

@@ -13,6 +13,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from evaluation.rounding import rounded
+
 SIZE = 28
 SHARES = {"jpeg": 0.2, "resized": 0.2, "blurred": 0.2, "warped": 0.2}  # of the shifted images; the rest is shifted only
 MOST_SHIFT = 2  # pixels
@@ -51,7 +53,7 @@ def blurred(images: Tensor, rng: torch.Generator) -> Tensor:
     x = F.pad(images.float(), (1, 1, 1, 1))
     x = (1 - 2 * a) * x[:, 1:-1] + a * (x[:, :-2] + x[:, 2:])
     x = (1 - 2 * a) * x[:, :, 1:-1] + a * (x[:, :, :-2] + x[:, :, 2:])
-    return _rounded(x)
+    return rounded(x)
 
 
 def resized(images: Tensor, rng: torch.Generator) -> Tensor:
@@ -59,8 +61,8 @@ def resized(images: Tensor, rng: torch.Generator) -> Tensor:
     side = int(torch.randint(18, 57, (1,), generator=rng))
     mode = ("bilinear", "bicubic")[int(torch.randint(2, (1,), generator=rng))]
     x = F.interpolate(images[:, None].float(), (side, side), mode=mode, antialias=True)
-    x = _rounded(x).float()
-    return _rounded(F.interpolate(x, (SIZE, SIZE), mode=mode, antialias=True)[:, 0])
+    x = rounded(x).float()
+    return rounded(F.interpolate(x, (SIZE, SIZE), mode=mode, antialias=True)[:, 0])
 
 
 def warped(images: Tensor, rng: torch.Generator) -> Tensor:
@@ -73,7 +75,7 @@ def warped(images: Tensor, rng: torch.Generator) -> Tensor:
         [torch.stack([across * cos, shear - sin, none], 1), torch.stack([sin, down * cos, none], 1)], dim=1
     )
     grid = F.affine_grid(theta, [count, 1, SIZE, SIZE], align_corners=False)
-    return _rounded(F.grid_sample(images[:, None].float(), grid, mode="bicubic", align_corners=False)[:, 0])
+    return rounded(F.grid_sample(images[:, None].float(), grid, mode="bicubic", align_corners=False)[:, 0])
 
 
 def jpeg(images: Tensor, rng: torch.Generator) -> Tensor:
@@ -87,10 +89,6 @@ def _saved_and_read(image: Tensor, quality: int) -> Tensor:
     file = io.BytesIO()
     Image.fromarray(image.numpy()).save(file, "JPEG", quality=quality)
     return torch.frombuffer(bytearray(Image.open(file).tobytes()), dtype=torch.uint8).view(SIZE, SIZE)
-
-
-def _rounded(images: Tensor) -> Tensor:
-    return images.round().clamp(0, 255).to(torch.uint8)
 
 
 TREATMENTS = {"jpeg": jpeg, "resized": resized, "blurred": blurred, "warped": warped}

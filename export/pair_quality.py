@@ -14,10 +14,9 @@ from evaluation.quality import detector_auroc, generator_quality
 from evaluation.reference import FullReference
 from export.errors import VerificationError
 from export.graphs import DiscriminatorGraph, GeneratorGraph
-from export.on_cpu import open_session, run_in_chunks
+from export.on_cpu import CHUNK, open_session, run_in_chunks
 
 SEED = 20_250_311  # of the latents: those that a run is measured with, so that the figures are the run's
-CHUNK = 500  # rows at a time
 Quality = dict[str, float]
 
 

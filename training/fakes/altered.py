@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from evaluation.rounding import rounded
+
 
 class MixedDigits:
     """Two real digits of one class: interpolated pixel by pixel, or the upper part of one on the lower of the other."""
@@ -25,7 +27,7 @@ class MixedDigits:
             across = torch.rand(len(chosen), 1, 1, generator=rng) < 0.5
             collage = torch.where(across, torch.where(torch.arange(28) < cut, one, other), collage)
             answer[chosen] = torch.where(torch.rand(len(chosen), 1, 1, generator=rng) < 0.5, blend, collage)
-        return answer.round().to(torch.uint8)
+        return rounded(answer)
 
 
 class NoisedDigits:
@@ -42,4 +44,4 @@ class NoisedDigits:
         flipped = torch.rand(count, 28, 28, generator=rng) < 0.01 + 0.1 * torch.rand(count, 1, 1, generator=rng)
         speckled = torch.where(flipped, 255 * torch.rand(count, 28, 28, generator=rng), images)
         kind = torch.rand(count, 1, 1, generator=rng) < 0.5
-        return torch.where(kind, noisy, speckled).round().clamp(0, 255).to(torch.uint8)
+        return rounded(torch.where(kind, noisy, speckled))

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from evaluation.rounding import rounded
+
 CLASS_IMAGES = 2000  # images of a class that it is fitted to: more change little
 COMPONENTS = (10, 25, 60)  # from smooth to speckled
 
@@ -30,4 +32,4 @@ class GaussianFakes:
             kept = min(COMPONENTS[number % len(COMPONENTS)], len(deviations))
             latents = torch.randn(len(chosen), kept, generator=rng) * deviations[:kept]
             answer[chosen] = mean + latents @ components[:kept]
-        return answer.round().clamp(0, 255).to(torch.uint8).view(count, 28, 28)
+        return rounded(answer).view(count, 28, 28)

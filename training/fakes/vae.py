@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from evaluation.rounding import rounded
 from training.batches import Batches
 
 PIXELS = 784
@@ -48,7 +49,7 @@ class VaeFakes:
         some = count // 4
         real = self.real[torch.randint(len(self.real), (some,), generator=rng)].flatten(1) / 255
         latents[:some] = self.vae.encoder(real)[:, :LATENT_SIZE]
-        return (255 * self.vae.decoder(latents).sigmoid()).round().to(torch.uint8).view(count, 28, 28)
+        return rounded(255 * self.vae.decoder(latents).sigmoid()).view(count, 28, 28)
 
 
 def fit_vae(images: Tensor, length: int, seed: int, tick: Callable[[], None]) -> VaeFakes:
