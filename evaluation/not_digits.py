@@ -19,7 +19,19 @@ SIZE = 28
 LETTERS = "ACDEFHJKMNPRTUVWXY" + "acdefhkmnprtuvwxy"
 # They come with matplotlib. A detector is tested with other fonts than it is trained with.
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-TRAINING_FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSerif-Italic", "STIXGeneral", "cmmi10")
+TRAINING_FONTS = (
+    "DejaVuSans",
+    "DejaVuSans-Bold",
+    "DejaVuSansMono",
+    "DejaVuSansMono-BoldOblique",
+    "DejaVuSerif-BoldItalic",
+    "DejaVuSerif-Italic",
+    "STIXGeneral",
+    "STIXGeneralBol",
+    "cmb10",
+    "cmmi10",
+    "cmti10",
+)
 TEST_FONTS = ("DejaVuSans-Oblique", "DejaVuSerif", "DejaVuSerif-Bold", "STIXGeneralItalic", "cmr10", "cmss10", "cmtt10")
 
 

@@ -6,7 +6,7 @@ So every runtime gets the same pixels, and no client has to know how a network w
 from torch import Tensor, nn
 
 from training.checkpoint import Checkpoint
-from training.networks import Discriminator, Generator, build_networks, not_finite
+from training.networks import Detector, Discriminator, Generator, build_detector, build_networks, not_finite
 from training.pixels import normalise, to_levels, to_uint8
 
 
@@ -48,7 +48,7 @@ class DiscriminatorGraph(nn.Module):
         mean, std: Of the `Normalize` that it was trained with.
     """
 
-    def __init__(self, discriminator: Discriminator, mean: float, std: float) -> None:
+    def __init__(self, discriminator: Discriminator | Detector, mean: float, std: float) -> None:
         super().__init__()
         self.discriminator = discriminator
         self.mean = mean
@@ -64,7 +64,7 @@ def build_graphs(run: Checkpoint) -> tuple[GeneratorGraph, DiscriminatorGraph]:
     """The pair of a finished run, in inference mode."""
     if run.generator is None or run.discriminator is None:
         raise ValueError(f"run {run.run_id} is not finished")
-    generator, discriminator = build_networks(run.config)
+    generator, discriminator = build_networks(run.config)[0], build_detector(run.config)
     for name, network, weights in (
         ("generator", generator, run.generator),
         ("discriminator", discriminator, run.discriminator),

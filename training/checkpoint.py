@@ -4,7 +4,7 @@ The trainer writes it; the exporter reads it through `load_checkpoint`.
 """
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from training.config import TrainingConfig
 
-FORMAT = 2
+FORMAT = 3
 NAME = "checkpoint.pt"
 THRESHOLD = 0.5  # the probability from which a detector calls an image real, unless it was calibrated to less
 
@@ -37,8 +37,9 @@ class Checkpoint:
         governor, balance: Their `state_dict()`s; None before the first step.
         recoveries: How often the run has gone back to its last good state.
         best: The best snapshot so far, by the Fréchet distance to the held-out digits; None where none was measured.
+        snapshots: Some generators of the way, for the detector stage: their `images_seen` and weights.
         finished: The run has come to its end, so that `generator`, `discriminator` and `quality` are there.
-        generator, discriminator: The weights to use: the generator's moving average, the discriminator as a detector.
+        generator, discriminator: The weights to use: the generator's moving average, and the detector's.
         calibration: How the detector was calibrated, as `training.detector.Calibration` has it; None: it was not.
         quality: What was measured at the end.
     """
@@ -54,6 +55,7 @@ class Checkpoint:
     balance: dict[str, Any] | None = None
     recoveries: int = 0
     best: dict[str, Any] | None = None
+    snapshots: list[dict[str, Any]] = field(default_factory=list)
     finished: bool = False
     generator: dict[str, torch.Tensor] | None = None
     discriminator: dict[str, torch.Tensor] | None = None
@@ -73,7 +75,7 @@ class Checkpoint:
 
 def save_checkpoint(checkpoint: Checkpoint, run_folder: Path) -> None:
     """Write it beside and rename it into place: whenever the process dies, a whole checkpoint is there."""
-    content = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
+    content = {item.name: getattr(checkpoint, item.name) for item in fields(checkpoint)}
     content["config"] = checkpoint.config.model_dump()
     save_atomically({"format": FORMAT, **content}, run_folder / NAME)
 

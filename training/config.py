@@ -84,9 +84,10 @@ class TrainingConfig(BaseModel):
     bfloat16: bool = Field(True, description="bfloat16 autocast where the hardware has it")
 
     detector_images: int = Field(
-        0, ge=0, description="real images on which D is trained on as a detector, G frozen; 0: it stays as it is"
+        0, ge=0, description="real images on which a detector is trained, G frozen; 0: the discriminator has to do"
     )
-    detector_lr: float = Field(1e-3, gt=0, description="Adam's learning rate in the detector stage")
+    detector_channels: int = Field(8, gt=0, description="channels of the detector's first convolution")
+    detector_lr: float = Field(2e-3, gt=0, description="Adam's learning rate in the detector stage")
 
     milestone_images: int | None = Field(None, gt=0, description="images between two sheets; absent: an epoch")
     measure_milestones: int = Field(
@@ -192,11 +193,12 @@ PRESETS = {
         generator_channels=64,
         discriminator_channels=16,
         discriminator_hidden=(512, 256),
+        detector_channels=16,
         generator_pace=0.0425,
         discriminator_pace=0.1155,
         generator_lr_end=0.02,
         ema_half_life=100_000,
         milestone_images=200_000,
-        detector_images=1_200_000,
+        detector_images=2_000_000,
     ),
 }

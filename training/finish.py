@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from evaluation.detector_quality import detector_quality
 from evaluation.full_quality import full_quality
@@ -21,7 +21,7 @@ from training.interrupts import StopRequest
 from training.loop import SHEET_IMAGES
 from training.measure import FixedLatents, generated_digits, measure_snapshot
 from training.model_card import save_safetensors, write_model_card
-from training.networks import Discriminator, Generator
+from training.networks import Generator
 from training.plots import draw_plots
 from training.report import write_report
 from training.run_folder import METRICS, PLOTS, RunFolder
@@ -33,7 +33,8 @@ def finish(run: Checkpoint, gan: Gan, data: DataSet, path: Path, stop: StopReque
     Stopped on the way it leaves the run as it was, and starts over when the run is resumed.
     """
     generator = best_generator(run, gan)
-    trained = train_detector(run.config, gan.discriminator, generator, data, stop)
+    snapshots = [snapshot_of(gan, snapshot["generator"]) for snapshot in run.snapshots]
+    trained = train_detector(run.config, gan.discriminator, generator, snapshots, data, stop)
     if trained is None:
         return
     detector, calibration = trained
@@ -76,7 +77,7 @@ def measure(generator: Generator, config: TrainingConfig, data: DataSet, path: P
 
 
 def measure_detector(
-    detector: Discriminator, threshold: float, generator: Generator, config: TrainingConfig, real: Tensor
+    detector: nn.Module, threshold: float, generator: Generator, config: TrainingConfig, real: Tensor
 ) -> dict[str, float]:
     """The figures of a detector on real images uint8[count, 28, 28] and as many generated ones."""
     fakes, _ = generated_digits(generator, config, len(real))
@@ -85,7 +86,11 @@ def measure_detector(
 
 def best_generator(run: Checkpoint, gan: Gan) -> Generator:
     """The snapshot that was best on the held-out digits, or the last one where none was measured."""
+    return snapshot_of(gan, run.best["generator"] if run.best is not None else gan.ema.state_dict())
+
+
+def snapshot_of(gan: Gan, weights: dict[str, Tensor]) -> Generator:
+    """The generator with other weights, in inference mode."""
     generator = copy.deepcopy(gan.ema)
-    if run.best is not None:
-        generator.load_state_dict(run.best["generator"])
+    generator.load_state_dict(weights)
     return generator.eval()

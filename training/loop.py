@@ -27,6 +27,7 @@ from training.workers import Workers
 SHEET_IMAGES = 100
 SHOWN = ("d_loss", "g_loss", "d_real", "d_fake")
 MOST_RECOVERIES = 10
+SNAPSHOTS = 3  # that the detector is to see beside the best: from a quarter of the way, half of it, three quarters
 
 
 def train(
@@ -185,6 +186,10 @@ def train(
                         weights = copy.deepcopy(gan.ema.state_dict())
                         run.best = {"images_seen": run.images_seen, **quality, "generator": weights}
                 if at_milestone:
+                    if len(run.snapshots) < SNAPSHOTS and progress >= (len(run.snapshots) + 1) / (SNAPSHOTS + 1):
+                        check_finite(gan.ema)
+                        weights = copy.deepcopy(gan.ema.state_dict())
+                        run.snapshots.append({"images_seen": run.images_seen, "generator": weights})
                     save()
                     good = run.images_seen
                     if workers.first:

@@ -132,7 +132,7 @@ def test_a_torn_checkpoint_is_refused_by_name(small_digits: DataSet, tmp_path: P
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     torch.save({"weights": torch.zeros(1)}, tmp_path / NAME)
-    with pytest.raises(CheckpointError, match="not a checkpoint of format 2"):
+    with pytest.raises(CheckpointError, match="not a checkpoint of format 3"):
         load_checkpoint(tmp_path)
 
 

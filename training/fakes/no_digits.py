@@ -2,10 +2,13 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from evaluation import not_digits
+from evaluation.rounding import rounded
 
 LETTERS = 20_000  # rendered once: a font takes its time
+MOST_TURN, MOST_STRETCH, MOST_SHEAR = 0.3, 0.2, 0.3
 
 
 class NoDigits:
@@ -20,7 +23,7 @@ class NoDigits:
         if count == 0:
             return self.letters[:0]
         noise, blank, inverted = (
-            torch.multinomial(torch.tensor([1.0, 1.0, 1.0, 3.0]), count, replacement=True, generator=rng)
+            torch.multinomial(torch.tensor([1.0, 1.0, 1.0, 7.0]), count, replacement=True, generator=rng)
             .bincount(minlength=4)[:3]
             .tolist()
         )
@@ -30,6 +33,33 @@ class NoDigits:
                 not_digits.noise(noise, rng),
                 not_digits.blank(blank, rng),
                 not_digits.inverted(self.real[torch.randint(len(self.real), (inverted,), generator=rng)]),
-                self.letters[torch.randint(len(self.letters), (letters,), generator=rng)],
+                deformed(self.letters[torch.randint(len(self.letters), (letters,), generator=rng)], rng),
             ]
         )
+
+
+def deformed(letters: Tensor, rng: torch.Generator) -> Tensor:
+    """Half of letters uint8[count, 28, 28] with thicker or thinner strokes, three quarters of them turned, stretched
+    and sheared: a few fonts then stand for many.
+    """
+    count = len(letters)
+    if count == 0:
+        return letters
+    pixels = letters[:, None].float()
+    thicker = F.max_pool2d(pixels, 3, stride=1, padding=1)
+    thinner = -F.max_pool2d(-pixels, 3, stride=1, padding=1)
+    weight = (4 * torch.rand(count, 1, 1, 1, generator=rng) - 2).clamp(-1, 1)
+    change = torch.rand(count, 1, 1, 1, generator=rng) < 0.5
+    other = torch.where(weight > 0, thicker, thinner)
+    pixels = torch.where(change, pixels + 0.5 * weight.abs() * (other - pixels), pixels)
+
+    turn, across, down, shear = (2 * torch.rand(4, count, generator=rng) - 1).unbind()
+    turn, shear = MOST_TURN * turn, MOST_SHEAR * shear
+    across, down = 1 + MOST_STRETCH * across, 1 + MOST_STRETCH * down
+    none = torch.zeros(count)
+    first = torch.stack([across * turn.cos(), shear - turn.sin(), none], dim=1)
+    second = torch.stack([turn.sin(), down * turn.cos(), none], dim=1)
+    grid = F.affine_grid(torch.stack([first, second], dim=1), list(pixels.shape), align_corners=False)
+    turned = F.grid_sample(pixels, grid, mode="bicubic", align_corners=False)
+    move = torch.rand(count, 1, 1, 1, generator=rng) < 0.75
+    return rounded(torch.where(move, turned, pixels))[:, 0]
