@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help setup protos train export inspect serve evaluate test lint clean bench-train bench-serve bench-faults \
-        bench-pictures prove-resume prove-export
+        bench-pictures bench-detectors prove-resume prove-export
 
 PYTHON ?= python3
 VENV   := .venv
@@ -51,6 +51,7 @@ help:
 	@echo "  make bench-serve          the server under load beside the limits and the alternatives; needs h2load    [BENCH_ARGS=...]"
 	@echo "  make bench-faults         wrong learning rates and batches: what a run makes of them (over an hour)    [BENCH_ARGS=...]"
 	@echo "  make bench-pictures       how pictures of digits come through normalisation    [BENCH_ARGS=...]"
+	@echo "  make bench-detectors      detectors that each never saw one kind of fakes, for the latest run (half an hour)    [RUN=..., BENCH_ARGS=...]"
 	@echo "  make prove-resume         killed at 50 random moments and resumed: the same run, bit by bit    [BENCH_ARGS=...]"
 	@echo "  make prove-export         exports killed at 20 random moments: the repository always loads    [BENCH_ARGS=...]"
 	@echo "  make clean                remove the environment, stubs and caches; runs, models and data stay"
@@ -93,6 +94,9 @@ bench-faults: $(TRAIN)
 
 bench-pictures: $(DEV) protos
 	$(BIN)/python -m benchmarks.score_pictures $(BENCH_ARGS)
+
+bench-detectors: $(TRAIN)
+	$(BIN)/python -m benchmarks.leave_one_out $(RUN) $(BENCH_ARGS)
 
 prove-resume: $(TRAIN)
 	$(BIN)/python -m benchmarks.prove_resume $(BENCH_ARGS)

@@ -83,6 +83,10 @@ class EvaluatedPair:
         logits, probabilities = zip(*(self.score(part) for part in images.split(CHUNK)), strict=True)
         return torch.cat(logits).flatten(), torch.cat(probabilities).flatten()
 
+    def logits(self, images: Tensor) -> Tensor:
+        """The first of both."""
+        return self.scores(images)[0]
+
 
 def open_pair(where: str) -> EvaluatedPair:
     """Find what a path leads to.

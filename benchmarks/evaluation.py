@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import onnxruntime
-from torch import Tensor
 
 from benchmarks.evaluated_pair import EvaluatedPair
-from benchmarks.evaluation_pictures import draw_pictures
+from benchmarks.evaluation_pictures import draw_detector_pictures, draw_pictures
 from benchmarks.evaluation_table import HEADER, goals, rows
 from benchmarks.report import markdown_table, text_table
 from evaluation import kernel, memorisation, precision_recall
@@ -68,10 +67,13 @@ def evaluate(
     say(f"measuring {len(reference):,} generated images against as many real ones")
     images, asked = pair.images(len(reference))
     quality = full_quality(images, asked, reference)
-    figures = quality.figures | detector_figures(pair, images, reference)
+    figures = quality.figures
+    pictures = draw_pictures(out, images, asked, quality, reference)
+    if pair.score is not None:
+        figures |= detector_quality(pair.logits, reference.images, images, pair.threshold)
+        pictures += draw_detector_pictures(out, pair.logits(reference.images), pair.logits(images), pair.threshold)
     if tstr_epochs is not None:
         figures |= tstr_figures(pair, reference, tstr_epochs, say)
-    pictures = draw_pictures(out, images, asked, quality, reference)
 
     how = {
         "generated_images": len(images),
@@ -117,13 +119,6 @@ def find_reference(pair: EvaluatedPair, data_dir: Path, count: int | None, say: 
     data = load_data_set(pair.dataset, data_dir, say)
     test = data.test[:count] if count else data.test
     return FullReference.of(data.name, test.images, test.labels, data.fit.images), f"data set {data.name}"
-
-
-def detector_figures(pair: EvaluatedPair, fakes: Tensor, reference: FullReference) -> dict[str, float]:
-    """Every figure of the detector; nothing for a pair without one."""
-    if pair.score is None:
-        return {}
-    return detector_quality(lambda images: pair.scores(images)[0], reference.images, fakes, pair.threshold)
 
 
 def tstr_figures(pair: EvaluatedPair, reference: FullReference, epochs: int, say: Say) -> dict[str, float]:

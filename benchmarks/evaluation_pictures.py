@@ -7,9 +7,12 @@ import matplotlib as mpl
 import torch
 from PIL import Image
 from torch import Tensor
+from torchmetrics.functional.classification import binary_roc
 
+from evaluation.calibration import calibration_error, reliability
 from evaluation.class_histogram import CLASSES, class_histogram
 from evaluation.full_quality import FullQuality
+from evaluation.quality import detector_auroc
 from evaluation.reference import FullReference
 
 mpl.use("Agg")  # no window
@@ -107,6 +110,41 @@ def draw_comparison(path: Path, figures: Mapping[str, float]) -> None:
         axes.bar_label(bars, fmt="%.3f", fontsize=8)
     axes.set_xticks(range(len(COMPARED)), COMPARED)
     axes.legend(loc="lower right")
+    _save(figure, path)
+
+
+def draw_detector_pictures(folder: Path, real_logits: Tensor, fake_logits: Tensor, threshold: float) -> list[str]:
+    """Write the detector's pictures into a folder, and return their files' names; float[count] each."""
+    draw_roc(folder / "detector_roc.png", real_logits, fake_logits, threshold)
+    draw_reliability(folder / "detector_reliability.png", real_logits.sigmoid(), fake_logits.sigmoid())
+    return ["detector_roc.png", "detector_reliability.png"]
+
+
+def draw_roc(path: Path, real_logits: Tensor, fake_logits: Tensor, threshold: float) -> None:
+    """Real images called real over fakes called real, for every threshold, with the one that is used marked."""
+    logits = torch.cat([real_logits, fake_logits]).double()
+    truth = torch.cat([torch.ones(len(real_logits)), torch.zeros(len(fake_logits))]).long()
+    fakes, reals, _ = binary_roc(logits.sigmoid(), truth)
+    at = [float((part.double().sigmoid() >= threshold).double().mean()) for part in (fake_logits, real_logits)]
+    figure, axes = plt.subplots(figsize=(5, 5), layout="constrained")
+    axes.plot(fakes.numpy(), reals.numpy(), label=f"AUROC {detector_auroc(real_logits, fake_logits):.4f}")
+    axes.plot(*at, "o", label=f"threshold {threshold:.3g}: {at[1]:.1%} of real, {at[0]:.1%} of fakes")
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.5)
+    axes.set(xlabel="generated images called real", ylabel="real images called real", aspect="equal")
+    axes.legend(loc="lower right")
+    _save(figure, path)
+
+
+def draw_reliability(path: Path, real_probabilities: Tensor, fake_probabilities: Tensor) -> None:
+    """How often images are real that get some probability, and how many get it."""
+    mean, share, images = reliability(real_probabilities, fake_probabilities)
+    error = calibration_error(real_probabilities, fake_probabilities)
+    figure, (above, below) = plt.subplots(2, 1, figsize=(5, 6), height_ratios=[3, 1], sharex=True, layout="constrained")
+    above.plot([0, 1], [0, 1], color="grey", linewidth=0.5)
+    above.plot(mean.numpy(), share.numpy(), "o-")
+    above.set(ylabel="share that is real", title=f"calibration error {error:.4f}")
+    below.bar(mean.numpy(), images.numpy(), width=0.04)
+    below.set(xlabel="probability of being real", ylabel="images", yscale="log")
     _save(figure, path)
 
 

@@ -41,3 +41,23 @@ def calibration_error(real_probabilities: Tensor, fake_probabilities: Tensor) ->
     truth = torch.cat([torch.ones(real_probabilities.numel()), torch.zeros(fake_probabilities.numel())]).long()
     # torchmetrics takes the confidence of the predicted class apart from the class; here it is the probability of one.
     return float(binary_calibration_error(probabilities, truth, n_bins=BINS, norm="l1"))
+
+
+def reliability(real_probabilities: Tensor, fake_probabilities: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What a reliability diagram shows (DeGroot and Fienberg 1983), over the same bins as `calibration_error`.
+
+    Args:
+        real_probabilities: float[count], that each of so many real images is real.
+        fake_probabilities: The same of as many fakes.
+
+    Returns:
+        Of every bin that is not empty, float64[bins]: the mean probability, the share of real images, and the images.
+    """
+    probabilities = torch.cat([real_probabilities.flatten(), fake_probabilities.flatten()]).double()
+    truth = torch.cat([torch.ones(real_probabilities.numel()), torch.zeros(fake_probabilities.numel())]).double()
+    places = (probabilities * BINS).long().clamp(max=BINS - 1)
+    images = torch.zeros(BINS, dtype=torch.float64).index_add(0, places, torch.ones_like(truth))
+    mean = torch.zeros(BINS, dtype=torch.float64).index_add(0, places, probabilities) / images
+    share = torch.zeros(BINS, dtype=torch.float64).index_add(0, places, truth) / images
+    filled = images > 0
+    return mean[filled], share[filled], images[filled]

@@ -91,7 +91,6 @@ def train_detector(
     snapshots: Sequence[Generator],
     data: DataSet,
     stop: StopRequest,
-    leave_out: frozenset[str] = frozenset(),
 ) -> tuple[Detector | Discriminator, Calibration | None] | None:
     """Make the fakes, train a detector on them, calibrate it.
 
@@ -102,7 +101,6 @@ def train_detector(
         snapshots: Earlier ones of the same run, on the same device.
         data: Real images: `fit` to train on, `held_out` to calibrate on.
         stop: Becomes true when the stage should end.
-        leave_out: Kinds of `SHARES` to do without, so that it can be measured on what it never saw.
 
     Returns:
         The detector and its calibration, or None if it was asked to stop. Without `detector_images`, a copy of the
@@ -116,7 +114,7 @@ def train_detector(
     if not config.detector_images:
         return copy.deepcopy(discriminator).eval(), None
     try:
-        kinds = make_fakes(config, generator, snapshots, data, tick, leave_out)
+        kinds = make_fakes(config, generator, snapshots, data, tick)
         detector = fit(config, kinds, data.fit.images, next(generator.parameters()).device, tick)
     except _StoppedError:
         return None
@@ -131,9 +129,8 @@ def make_fakes(
     snapshots: Sequence[Generator],
     data: DataSet,
     tick: Callable[[], None],
-    leave_out: frozenset[str] = frozenset(),
 ) -> dict[str, Kind]:
-    """All kinds of `SHARES` by name, but those left out, and the snapshots' where there are none.
+    """All kinds of `SHARES` by name, but for the snapshots' where there are none.
 
     `tick` is called every so often.
     """
@@ -156,7 +153,7 @@ def make_fakes(
         "no digits": lambda: NoDigits(images, rng),
     }
     kinds: dict[str, Kind] = {}
-    wanted = [name for name in SHARES if name not in leave_out and (name != SNAPSHOTS or snapshots)]
+    wanted = [name for name in SHARES if name != SNAPSHOTS or snapshots]
     for name in tqdm(wanted, desc="fakes", unit="kind", disable=None):
         tick()
         kinds[name] = makers[name]()

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from evaluation import not_digits
-from evaluation.calibration import calibration_error, fit_platt
+from evaluation.calibration import calibration_error, fit_platt, reliability
 from evaluation.detector_quality import detector_quality
 from evaluation.treatments import TREATMENTS, shifted, treated
 
@@ -76,3 +76,12 @@ def test_the_quality_of_a_detector_that_goes_by_brightness(images: torch.Tensor)
     assert quality["inverted_called_real"] == 0
     assert quality["letters_called_real"] == 1
     assert quality["calibration_error"] == pytest.approx(0, abs=1e-6)
+
+
+def test_reliability_gives_the_bins_that_hold_images_and_what_they_hold() -> None:
+    real, fake = torch.tensor([1.0, 0.98, 0.51]), torch.tensor([0.0, 0.02, 0.52])
+    mean, share, images = reliability(real, fake)
+    assert mean.tolist() == pytest.approx([0.01, 0.515, 0.99])
+    assert share.tolist() == [0, 0.5, 1]
+    assert images.tolist() == [2, 2, 2]
+    assert float(((mean - share).abs() * images).sum() / 6) == pytest.approx(calibration_error(real, fake), abs=1e-6)

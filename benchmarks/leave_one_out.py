@@ -1,0 +1,85 @@
+"""Does a detector know fakes of a kind that its training never saw? One detector for each kind, trained without it.
+
+The kinds are made once, as in a run's detector stage; then a detector is trained on all of them, and one on all but
+each. What is told is the AUROC of real test digits against fresh fakes of the kind in question.
+
+    python -m benchmarks.leave_one_out artifacts/runs/latest --images 250000
+"""
+
+import argparse
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.report import text_table, write_json
+from evaluation.quality import detector_auroc
+from training.checkpoint import load_checkpoint
+from training.config import TrainingConfig
+from training.data import load_data_set
+from training.detector import OWN, fit, logits_of, make_fakes
+from training.fakes.kind import Kind
+from training.networks import Generator, build_networks
+
+NAME = "leave_one_out"
+SEED = 20_261_124
+HOW = (
+    "AUROC of the data set's test images against as many fakes of a kind: of a detector trained on all kinds but this "
+    "one, and of one trained on all. Same generator, same seed, same length."
+)
+
+
+def main() -> int:
+    """Train, print, write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.leave_one_out", description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="folder of a finished run")
+    parser.add_argument("--images", type=int, default=250_000, help="real images that each detector sees")
+    parser.add_argument("--channels", type=int, default=8, help="channels of the detector's first convolution")
+    parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("DATA_DIR") or "data"))
+    options = parser.parse_args()
+    torch.set_flush_denormal(True)
+    run = load_checkpoint(options.run)
+    if run.generator is None:
+        print(f"{options.run} is not finished", file=sys.stderr)
+        return 1
+    config = run.config.with_options({"detector_images": options.images, "detector_channels": options.channels})
+    data = load_data_set(run.dataset, options.data_dir)
+    own = generator_of(config, run.generator)
+    snapshots = [generator_of(config, snapshot["generator"]) for snapshot in run.snapshots]
+    kinds = make_fakes(config, own, snapshots, data, lambda: None)
+    score = partial(aurocs, config, kinds, data.fit.images, data.test.images)
+    seen = score(frozenset())
+    figures = {name: {"left_out": score(frozenset({name}))[name], "seen": seen[name]} for name in kinds if name != OWN}
+    rows = [(name, f"{each['left_out']:.4f}", f"{each['seen']:.4f}") for name, each in figures.items()]
+    print(text_table(("AUROC against", "never seen", "seen"), [*rows, (OWN, "", f"{seen[OWN]:.4f}")]))
+    content = {"run_id": run.run_id, "images": options.images, "channels": options.channels, "figures": figures}
+    print(f"written to {write_json(NAME, content | {'own_generator': seen[OWN]}, HOW)}")
+    return 0
+
+
+def generator_of(config: TrainingConfig, weights: dict[str, Tensor]) -> Generator:
+    """The generator of a run with these weights."""
+    generator, _ = build_networks(config)
+    generator.load_state_dict(weights)
+    return generator.eval()
+
+
+def aurocs(
+    config: TrainingConfig, kinds: dict[str, Kind], fit_images: Tensor, test_images: Tensor, left_out: frozenset[str]
+) -> dict[str, float]:
+    """Train a detector without some kinds, and measure it against every one."""
+    some = {name: kind for name, kind in kinds.items() if name not in left_out}
+    detector = fit(config, some, fit_images, torch.device("cpu"), lambda: None)
+    real = logits_of(detector, config, test_images)
+    rng = torch.Generator().manual_seed(SEED)
+    return {
+        name: detector_auroc(real, logits_of(detector, config, kind.images(len(real), rng)))
+        for name, kind in kinds.items()
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
