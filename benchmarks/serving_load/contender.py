@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -155,14 +156,41 @@ def alternatives() -> list[Contender]:
             lambda place: Target(
                 f"http://127.0.0.1:{place.port}/inference", str(place.n).encode(), (), place.n * PIXELS, is_http1=True
             ),
-            lambda place: {"MODEL": str(place.model), "WORKERS": str(place.cores)},
+            _model_and_workers,
         ),
         Contender(
             "MLServer (OIP gRPC)",
             ("mlserver==1.7.1", ONNX_RUNTIME),
             lambda place: ["-c", "from mlserver.cli import main; main()", "start", str(_mlserver_folder(place))],
-            _mlserver_target,
+            _inference_protocol_target,
             lambda place: {"MODEL": str(place.model), "PYTHONPATH": str(SCRIPTS)},
+        ),
+        Contender(
+            "PyTriton (OIP gRPC)",
+            ("nvidia-pytriton==0.7.0", ONNX_RUNTIME),
+            lambda place: [str(SCRIPTS / "pytriton_server.py"), str(place.port)],
+            _inference_protocol_target,
+            # Triton's own processes are to find the same libpython as this one's standard library belongs to.
+            lambda place: {**_model_and_workers(place), "LD_LIBRARY_PATH": sysconfig.get_config_var("LIBDIR") or ""},
+        ),
+        Contender(
+            "LitServe (HTTP)",
+            ("litserve==0.2.19", ONNX_RUNTIME),
+            lambda place: [str(SCRIPTS / "litserve_server.py"), str(place.port)],
+            lambda place: Target(
+                f"http://127.0.0.1:{place.port}/predict", json.dumps({"n": place.n}).encode(),
+                ("content-type: application/json",), place.n * PIXELS, is_http1=True,
+            ),
+            _model_and_workers,
+        ),
+        Contender(
+            "Ray Serve (HTTP)",
+            ("ray[serve]==2.60.0", ONNX_RUNTIME),
+            lambda place: [str(SCRIPTS / "ray_server.py"), str(place.port)],
+            lambda place: Target(
+                f"http://127.0.0.1:{place.port}/", str(place.n).encode(), (), place.n * PIXELS, is_http1=True
+            ),
+            _model_and_workers,
         ),
     ]  # fmt: skip
 
@@ -182,7 +210,12 @@ def _mlserver_folder(place: Place) -> Path:
     return folder
 
 
-def _mlserver_target(place: Place) -> Target:
+def _model_and_workers(place: Place) -> dict[str, str]:
+    return {"MODEL": str(place.model), "WORKERS": str(place.cores)}
+
+
+def _inference_protocol_target(place: Place) -> Target:
+    """ModelInfer of the Open Inference Protocol, in MLServer's reading, which Triton's is as well."""
     (mlserver,) = [contender for contender in alternatives() if contender.name.startswith("MLServer")]
     command = [mlserver.python(), str(SCRIPTS / "mlserver_body.py"), str(place.n), str(place.latent_size)]
     body = subprocess.run(command, check=True, capture_output=True, text=True).stdout

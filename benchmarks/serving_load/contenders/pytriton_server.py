@@ -1,0 +1,46 @@
+"""PyTriton: Triton's server in front of Python processes, with its dynamic batching. Latents in, images out.
+
+MODEL=... WORKERS=2 python pytriton_server.py GRPC_PORT
+"""
+
+import os
+import sys
+
+import numpy as np
+import onnxruntime
+from pytriton.decorators import batch
+from pytriton.model_config import DynamicBatcher, ModelConfig, Tensor
+from pytriton.triton import Triton, TritonConfig
+
+
+class Generator:
+    """Runs a batch of latents, in a process of its own."""
+
+    def __init__(self) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(os.environ["MODEL"], options, providers=["CPUExecutionProvider"])
+        self.has_classes = len(self.session.get_inputs()) > 1
+
+    @batch
+    def __call__(self, z: np.ndarray) -> dict[str, np.ndarray]:
+        inputs = {"z": z}
+        if self.has_classes:
+            inputs["digit"] = np.arange(len(z)).reshape(-1, 1) % 10
+        return {"images": self.session.run(None, inputs)[0]}
+
+
+if __name__ == "__main__":
+    port = int(sys.argv[1])
+    generators = [Generator() for _ in range(int(os.environ["WORKERS"]))]
+    latent_size = generators[0].session.get_inputs()[0].shape[1]
+    config = TritonConfig(grpc_port=port, http_port=port + 1, metrics_port=port + 2, log_verbose=0)
+    with Triton(config=config) as triton:
+        triton.bind(
+            model_name="generator",
+            infer_func=[generator.__call__ for generator in generators],
+            inputs=[Tensor(name="z", dtype=np.float32, shape=(latent_size,))],
+            outputs=[Tensor(name="images", dtype=np.uint8, shape=(28, 28))],
+            config=ModelConfig(max_batch_size=1024, batcher=DynamicBatcher(max_queue_delay_microseconds=0)),
+        )
+        triton.serve()
