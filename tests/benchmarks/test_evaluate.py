@@ -37,6 +37,7 @@ def test_a_run_is_measured_drawn_and_told(run: Path, capsys: pytest.CaptureFixtu
     assert main([str(run)]) == 0
     out = run / "evaluation"
     pictures = {"sheet.png", "closest.png", "distances.png", "classes.png", "precision_recall.png"}
+    pictures |= {"detector_roc.png", "detector_reliability.png"}
     assert {path.name for path in out.iterdir()} == {"evaluation.json", "evaluation.md", *pictures}
     report = json.loads((out / "evaluation.json").read_text())
     assert report["how"]["generated_images"] == report["how"]["real_images"] == 300
