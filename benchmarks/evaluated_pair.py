@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from export.graphs import build_graphs
+from export.graphs import build_discriminator_graph, build_generator_graph
 from serving.device import CPU
 from serving.model_repository import (
     DISCRIMINATOR,
@@ -47,7 +47,7 @@ class EvaluatedPair:
         run_folder: The run's, or None for a model repository.
         generate: Latents float32[batch, latent] and classes int64[batch, 1] (or None) to uint8[batch, 28, 28].
         score: Images uint8[batch, 28, 28] to the logits that they are real, float32[batch, 1], and the probabilities,
-            float32[batch, 1]; None for a run in progress, whose discriminator is no detector yet.
+            float32[batch, 1]; None for a run in progress, which has no detector yet.
         threshold: The probability from which an image is called real.
     """
 
@@ -128,9 +128,10 @@ def pair_of_run(folder: Path) -> EvaluatedPair:
     if not finished:
         if run.gan is None:
             raise NothingToEvaluateError(f"{folder} has no generator yet: its run has not saved a step")
-        run = dataclasses.replace(run, generator=run.gan["ema"], discriminator=run.gan["discriminator"])
+        run = dataclasses.replace(run, generator=run.gan["ema"])
     try:
-        generator, discriminator = build_graphs(run)
+        generator = build_generator_graph(run)
+        discriminator = build_discriminator_graph(run) if finished else None
     except RuntimeError as error:  # load_state_dict, where weights and config do not go together
         raise CheckpointError(f"{folder / CHECKPOINT} holds other weights than its config says: {error}") from error
     return EvaluatedPair(
@@ -148,7 +149,7 @@ def pair_of_run(folder: Path) -> EvaluatedPair:
         classes=run.config.classes,
         run_folder=folder,
         generate=generator,
-        score=discriminator if finished else None,
+        score=discriminator,
         threshold=run.threshold,
     )
 

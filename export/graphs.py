@@ -61,16 +61,33 @@ class DiscriminatorGraph(nn.Module):
 
 
 def build_graphs(run: Checkpoint) -> tuple[GeneratorGraph, DiscriminatorGraph]:
-    """The pair of a finished run, in inference mode."""
-    if run.generator is None or run.discriminator is None:
-        raise ValueError(f"run {run.run_id} is not finished")
-    generator, discriminator = build_networks(run.config)[0], build_detector(run.config)
-    for name, network, weights in (
-        ("generator", generator, run.generator),
-        ("discriminator", discriminator, run.discriminator),
-    ):
-        network.load_state_dict(weights)
-        if names := not_finite(weights):
-            raise NotFiniteError(f"the {name} of run {run.run_id} has weights that are no finite numbers: {names}")
-    scale = run.config.pixel_mean, run.config.pixel_std
-    return GeneratorGraph(generator, *scale).eval(), DiscriminatorGraph(discriminator, *scale).eval()
+    """The pair of a finished run, in inference mode.
+
+    Raises:
+        ValueError: The run is not finished.
+        NotFiniteError: A weight is no finite number.
+        RuntimeError: The weights are not those of the config's networks.
+    """
+    return build_generator_graph(run), build_discriminator_graph(run)
+
+
+def build_generator_graph(run: Checkpoint) -> GeneratorGraph:
+    """The generator alone; raises what `build_graphs` raises."""
+    generator, _ = build_networks(run.config)
+    _load(generator, run.generator, f"generator of run {run.run_id}")
+    return GeneratorGraph(generator, run.config.pixel_mean, run.config.pixel_std).eval()
+
+
+def build_discriminator_graph(run: Checkpoint) -> DiscriminatorGraph:
+    """The detector alone; raises what `build_graphs` raises."""
+    detector = build_detector(run.config)
+    _load(detector, run.discriminator, f"discriminator of run {run.run_id}")
+    return DiscriminatorGraph(detector, run.config.pixel_mean, run.config.pixel_std).eval()
+
+
+def _load(network: nn.Module, weights: dict[str, Tensor] | None, name: str) -> None:
+    if weights is None:
+        raise ValueError(f"there is no {name}: the run is not finished")
+    network.load_state_dict(weights)
+    if names := not_finite(weights):
+        raise NotFiniteError(f"the {name} has weights that are no finite numbers: {names}")
