@@ -24,6 +24,7 @@ class Batcher:
         max_delay_s: How long a batch that is not full waits for more rows. 0: not at all.
         inline_rows: A batch of so many rows or fewer runs in the event loop's own thread, since changing threads would
             take longer than the model; a larger one in a thread beside it.
+        thread: That thread, where the model has run in it before; it ends with the batcher. Absent: a new one.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Batcher:
         max_queue_rows: int,
         max_delay_s: float = 0.0,
         inline_rows: int = 0,
+        thread: ThreadPoolExecutor | None = None,
     ) -> None:
         self._run = run
         self.max_batch_rows = max_batch_rows
@@ -45,7 +47,7 @@ class Batcher:
         self._delayed = False  # whether it waits for a full batch
         self._closing = False
         self._idle = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="batcher")
+        self._thread = thread or ThreadPoolExecutor(1, thread_name_prefix="batcher")
 
     @property
     def queued_rows(self) -> int:

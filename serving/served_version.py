@@ -1,6 +1,8 @@
 """One version of the models, loaded: its generator and its discriminator, each behind a batcher."""
 
+import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,9 @@ from serving.latents import normals, random_words
 from serving.model_repository import DISCRIMINATOR, GENERATOR, ModelMetadata, RepositoryError, model_path
 from serving.runner import Runner, power_of_two_buckets
 from serving.settings import Settings
-from serving.warm_up import rows_within
+from serving.warm_up import agreeing_sizes, rows_within
 
+log = logging.getLogger(__name__)
 INPUTS = {DISCRIMINATOR: ["images"]}
 OUTPUTS = {GENERATOR: ["images"], DISCRIMINATOR: ["logit", "real_probability"]}
 INLINE_S = 0.002  # so long a batch may hold up the event loop, instead of being handed to a thread and back
@@ -38,7 +41,7 @@ class ServedVersion:
     def __init__(self, repository: Path, number: int, provider: str, threads: int, settings: Settings) -> None:
         paths = {model: model_path(repository, model, number, settings.variant) for model in (GENERATOR, DISCRIMINATOR)}
         buckets = power_of_two_buckets(settings.max_batch_rows) if provider == CUDA else []
-        runners = {model: _load(path, provider, threads, buckets) for model, path in paths.items()}
+        runners = {model: _load(path, provider, threads, buckets, provider == CUDA) for model, path in paths.items()}
         metadata = {model: ModelMetadata.read(runners[model].properties, paths[model]) for model in paths}
         self.number = number
         self.variant = settings.variant
@@ -58,10 +61,9 @@ class ServedVersion:
                     f"found {runner.inputs} and {runner.outputs}"
                 )
         self._runners = runners
-        self._generator = self._batcher(self._run_generator, self._generator_rows, paths[GENERATOR], settings)
-        self._discriminator = self._batcher(
-            runners[DISCRIMINATOR].run, _discriminator_rows, paths[DISCRIMINATOR], settings
-        )
+        self._paths = paths
+        self._generator = self._batcher(GENERATOR, self._run_generator, self._generator_rows, settings)
+        self._discriminator = self._batcher(DISCRIMINATOR, runners[DISCRIMINATOR].run, _discriminator_rows, settings)
 
     async def generate(
         self, seed: int, offset: int, digits: NDArray[np.int64] | None, count: int, deadline: float | None
@@ -88,30 +90,51 @@ class ServedVersion:
         return self._runners[GENERATOR].run(inputs | {name: rows[name] for name in rows if name != "words"})
 
     def _generator_rows(self, count: int) -> Rows:
-        words = random_words(0, 0, count, self.metadata.latent_size)
-        return {"words": words, "digit": np.zeros((count, 1), np.int64)} if self.metadata.classes else {"words": words}
+        rows: dict[str, np.ndarray] = {"words": random_words(0, 0, count, self.metadata.latent_size)}
+        if self.metadata.classes:
+            rows["digit"] = np.arange(count).reshape(count, 1) % self.metadata.classes
+        return rows
 
     def _batcher(
-        self, run: Callable[[Rows], Rows], rows_of: Callable[[int], Rows], path: Path, settings: Settings
+        self, model: str, run: Callable[[Rows], Rows], rows_of: Callable[[int], Rows], settings: Settings
     ) -> Batcher:
         """A batcher of a model that is warm; the first run also tells whether the latent size is the right one."""
+        thread = ThreadPoolExecutor(1, thread_name_prefix=model)  # warmed up in, since CUDA graphs belong to a thread
         try:
-            for size in self._runners[GENERATOR].buckets or [1]:
-                run(rows_of(size))
-            # On a GPU, any batch is better waited for in a thread.
-            inline = 0 if self.provider == CUDA else rows_within(run, rows_of, INLINE_S, settings.max_batch_rows)
+            inline = thread.submit(self._warm_up, model, run, rows_of, settings.max_batch_rows).result()
         except Exception as error:  # ONNX Runtime's classes have no narrower base
-            raise RepositoryError(f"{path} cannot be run: {error}") from error
-        return Batcher(run, settings.max_batch_rows, settings.max_queue_rows, settings.max_delay_ms / 1000, inline)
+            thread.shutdown()
+            raise RepositoryError(f"{self._paths[model]} cannot be run: {error}") from error
+        delay_s = settings.max_delay_ms / 1000
+        return Batcher(run, settings.max_batch_rows, settings.max_queue_rows, delay_s, inline, thread)
+
+    def _warm_up(
+        self, model: str, run: Callable[[Rows], Rows], rows_of: Callable[[int], Rows], max_batch_rows: int
+    ) -> int:
+        """A model's first runs, in all its buckets; how many rows may run in the event loop's own thread."""
+        runner = self._runners[model]
+        if not runner.buckets:
+            run(rows_of(1))
+            return rows_within(run, rows_of, INLINE_S, max_batch_rows)
+        buckets = runner.buckets
+        runner.keep_buckets(agreeing_sizes(run, rows_of(max_batch_rows), buckets))
+        if dropped := sorted(set(buckets) - set(runner.buckets)):
+            log.warning(
+                "%s: batches of %s rows would differ from larger ones by some bits here, and are padded up to a size "
+                "that does not",
+                self._paths[model],
+                ", ".join(map(str, dropped)),
+            )
+        return 0  # on a GPU, any batch is better waited for in a thread
 
 
 def _discriminator_rows(count: int) -> Rows:
-    return {"images": np.zeros((count, 28, 28), np.uint8)}
+    return {"images": np.random.default_rng(0).integers(0, 256, (count, 28, 28), np.uint8)}
 
 
-def _load(path: Path, provider: str, threads: int, buckets: list[int]) -> Runner:
+def _load(path: Path, provider: str, threads: int, buckets: list[int], graphs: bool) -> Runner:
     try:
-        return Runner(path, provider, threads, buckets)
+        return Runner(path, provider, threads, buckets, graphs)
     except DeviceError:
         raise
     except Exception as error:  # ONNX Runtime's classes have no narrower base

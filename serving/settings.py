@@ -75,7 +75,9 @@ class Settings(BaseSettings):
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a CUDA GPU where one works, else the CPU")
     variant: Literal["fp32", "fp16", "int8"] = Field(
-        "fp32", description="fp32: model.onnx; else model.fp16.onnx or model.int8.onnx beside it, where it was exported"
+        "fp32",
+        description="fp32: model.onnx; else model.fp16.onnx (for GPUs) or model.int8.onnx (for CPUs) beside it, where "
+        "it was exported; never chosen unasked, since its pixels differ",
     )
     threads: int = Field(
         0, ge=0, le=1024, description="threads of one model's inference on the CPU; 0: the cores, shared by the workers"

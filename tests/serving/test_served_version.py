@@ -1,13 +1,17 @@
 """A loaded pair of models: what is refused at loading, and what it answers."""
 
 import asyncio
+import logging
 import shutil
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 from serving.device import CPU
@@ -179,3 +183,102 @@ def test_variant_is_served_instead_of_the_model_where_it_is_asked_for(repository
     with_version(repository, 1, settings, test)
     with_version(repository, 1, Settings.load(["--variant", "int8"]), test)
     assert found["fp32"] != found["int8"]
+
+
+@pytest.fixture
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes the CPU for a GPU: buckets, bound buffers, and graphs that ONNX Runtime makes none of there."""
+    monkeypatch.setattr("serving.served_version.CUDA", CPU)
+
+
+@pytest.fixture
+def bound_runs(monkeypatch: pytest.MonkeyPatch) -> dict[object, list[tuple[int, int]]]:
+    """The rows and the thread of each run of a session with bound buffers."""
+    seen: dict[object, list[tuple[int, int]]] = defaultdict(list)
+    run = onnxruntime.InferenceSession.run_with_iobinding
+
+    def run_and_note(session: Any, binding: Any, options: Any = None) -> None:
+        run(session, binding, options)
+        seen[session].append((binding.get_outputs()[0].shape()[0], threading.get_ident()))
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run_with_iobinding", run_and_note)
+    return seen
+
+
+def test_warm_up_runs_every_bucket_of_both_models_in_the_thread_that_serves(
+    as_on_a_gpu: None, bound_runs: dict[object, list[tuple[int, int]]], model_repository: Path
+) -> None:
+    async def test(version: ServedVersion) -> None:
+        assert len(bound_runs) == 2
+        assert [{rows for rows, _ in runs} for runs in bound_runs.values()] == [{1, 2, 4, 8, 16, 20}] * 2
+        warm = [len(runs) for runs in bound_runs.values()]
+        for count in (1, 3, 20, 100):
+            await version.generate(0, 0, np.arange(count) % 10, count, None)
+            await version.real_probability(np.zeros((28, 28), np.uint8), None)
+        assert all(len(runs) > before for runs, before in zip(bound_runs.values(), warm, strict=True))
+
+    with_version(model_repository, 1, Settings.load(["--max-batch-rows", "20"]), test)
+    threads = [{thread for _, thread in runs} for runs in bound_runs.values()]
+    assert [len(of_one) for of_one in threads] == [1, 1]
+    assert threading.get_ident() not in threads[0] | threads[1]
+
+
+def test_images_are_the_same_bytes_with_and_without_buckets(
+    model_repository: Path, classless_repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings.load(["--max-batch-rows", "24"])
+    for repository, classes in ((model_repository, True), (classless_repository, False)):
+        found: list[list[bytes]] = []
+
+        async def test(version: ServedVersion, classes: bool = classes, found: list[list[bytes]] = found) -> None:
+            def images(start: int, count: int) -> Coroutine[Any, Any, Any]:
+                digits = np.arange(start, start + count) % 10 if classes else None
+                return version.generate(3, start, digits, count, None)
+
+            whole = await images(0, 100)
+            found.append([image.tobytes() for image in whole])
+            for size in (1, 2, 7, 24, 33):  # at once, so that they come into each other's batches
+                parts = await asyncio.gather(*(images(start, size) for start in range(0, 100 - size + 1, size)))
+                together = np.concatenate(parts)
+                assert np.array_equal(together, whole[: len(together)])
+
+        with_version(repository, 1, settings, test)
+        with monkeypatch.context() as patch:
+            patch.setattr("serving.served_version.CUDA", CPU)
+            with_version(repository, 1, settings, test)
+        assert found[0] == found[1]
+
+
+def test_bucket_whose_rows_differ_is_not_used_and_the_log_says_so(
+    as_on_a_gpu: None,
+    bound_runs: dict[object, list[tuple[int, int]]],
+    model_repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run = onnxruntime.InferenceSession.run_with_iobinding
+
+    def other_kernels_for_small_batches(session: Any, binding: Any, options: Any = None) -> None:
+        run(session, binding, options)
+        for output in binding.get_outputs():
+            if output.shape()[0] in (1, 4):
+                values = output.numpy()
+                output.update_inplace(values + np.ones(1, values.dtype))
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run_with_iobinding", other_kernels_for_small_batches)
+
+    async def test(version: ServedVersion) -> None:
+        for runs in bound_runs.values():
+            runs.clear()
+        for count in (1, 2, 3, 8):
+            await version.generate(0, 0, np.arange(count), count, None)
+            await version.real_probability(np.zeros((28, 28), np.uint8), None)
+        assert [[rows for rows, _ in runs] for runs in bound_runs.values()] == [[2, 2, 8, 8], [2, 2, 2, 2]]
+
+    with caplog.at_level(logging.WARNING):
+        with_version(model_repository, 1, Settings.load(["--max-batch-rows", "8"]), test)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{model_repository / model / '1/model.onnx'}: batches of 1, 4 rows would differ from larger ones by some bits "
+        "here, and are padded up to a size that does not"
+        for model in ("generator", "discriminator")
+    ]

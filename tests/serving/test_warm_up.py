@@ -1,10 +1,10 @@
-"""How many rows a model runs within a time, by a clock that the model itself moves."""
+"""How many rows a model runs within a time, by a clock that the model itself moves, and at which sizes rows agree."""
 
 import numpy as np
 import pytest
 
 from serving.fair_queue import Rows
-from serving.warm_up import rows_within
+from serving.warm_up import agreeing_sizes, rows_within
 
 
 class Model:
@@ -34,3 +34,35 @@ def test_rows_are_doubled_as_long_as_they_fit(row_s: float, max_rows: int, withi
     found = rows_within(model.run, lambda count: {"x": np.zeros(count)}, 1.0, max_rows, model.clock)
     assert found == within
     assert max(model.sizes) <= max_rows
+
+
+@pytest.mark.parametrize(
+    ("off", "agreeing"),
+    [
+        ({}, [1, 2, 4, 8, 10]),
+        ({2: 1}, [1, 4, 8, 10]),  # a bit in a batch's second row
+        ({1: 0, 2: 0, 4: 3, 8: 7}, [10]),
+    ],
+)
+def test_sizes_at_which_a_row_differs_are_left_out(off: dict[int, int], agreeing: list[int]) -> None:
+    def run(rows: Rows) -> Rows:
+        results = rows["x"] / 3
+        if (size := len(results)) in off:
+            results[off[size]] = np.nextafter(results[off[size]], 9, dtype=np.float32)
+        return {"y": results, "other": rows["x"]}
+
+    rows = {"x": np.arange(10, dtype=np.float32).reshape(10, 1)}
+    assert agreeing_sizes(run, rows, [1, 2, 4, 8, 10]) == agreeing
+
+
+def test_all_of_the_largest_batch_is_compared() -> None:
+    """A bit that is off in one row shows, wherever the row is."""
+    for place in range(8):
+
+        def run(rows: Rows, place: int = place) -> Rows:
+            results = rows["x"].copy()
+            if len(results) == 2:
+                results[rows["x"] == place] += 0.5
+            return {"y": results}
+
+        assert agreeing_sizes(run, {"x": np.arange(8.0).reshape(8, 1)}, [1, 2, 8]) == [1, 8]
