@@ -24,8 +24,8 @@ class Runner:
         buckets: The only batch sizes that the model is to see, ascending; a smaller batch is padded up to the next one.
             Empty: any size. A GPU plans its memory and picks its kernels for each size that it sees for the first time,
             which takes longer than to compute a few rows for nothing.
-        graphs: Whether to run the buckets by CUDA graphs. A model of which none can be made runs without, which is
-            logged; the CPU has none.
+        graphs: Whether to run the buckets, if any, by CUDA graphs. A model of which none can be made runs without,
+            which is logged; the CPU has none.
 
     Raises:
         DeviceError: The session did not get the provider.
@@ -89,6 +89,7 @@ class Runner:
             self._bound.keep(sizes)
 
     def _open(self, buckets: Sequence[int], graphs: bool) -> None:
+        graphs = graphs and bool(buckets)  # a graph is of one batch size
         self.session = open_session(self._path, self.provider, self._threads, graphs)
         device = "cuda" if self.provider == CUDA else "cpu"
         self._bound = BoundRuns(self.session, device, buckets, graphs) if buckets else None
