@@ -18,6 +18,7 @@ from training.checkpoint import Checkpoint, save_checkpoint
 from training.config import PRESETS
 from training.data import DataSet
 from training.gan import Gan
+from training.networks import build_detector
 
 Runs = Callable[..., Checkpoint]
 DATASET = {"dataset": "sklearn-digits"}
@@ -76,7 +77,7 @@ def test_a_run_in_progress_is_measured_by_its_average_and_without_a_detector(tmp
     pair = open_pair(str(tmp_path / "checkpoint.pt"))
     assert pair.score is None
     assert pair.about["kind"] == "run in progress"
-    own = dataclasses.replace(state, generator=gan.ema.state_dict(), discriminator=gan.discriminator.state_dict())
+    own = dataclasses.replace(state, generator=gan.ema.state_dict(), discriminator=build_detector(SMALL).state_dict())
     (tmp_path / "own").mkdir()
     save_checkpoint(dataclasses.replace(own, finished=True), tmp_path / "own")
     assert torch.equal(pair.images(10)[0], open_pair(str(tmp_path / "own")).images(10)[0])
