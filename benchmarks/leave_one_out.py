@@ -20,12 +20,13 @@ from evaluation.quality import detector_auroc
 from training.checkpoint import load_checkpoint
 from training.config import TrainingConfig
 from training.data import load_data_set
-from training.detector import OWN, fit, logits_of, make_fakes
+from training.detector import OWN, SHARES, fit, logits_of, make_fakes
 from training.fakes.kind import Kind
 from training.networks import Generator, build_networks
 
 NAME = "leave_one_out"
 SEED = 20_261_124
+KINDS = tuple(name for name in SHARES if name != OWN)
 HOW = (
     "AUROC of the data set's test images against as many fakes of a kind: of a detector trained on all kinds but this "
     "one, and of one trained on all. Same generator, same seed, same length."
@@ -38,6 +39,9 @@ def main() -> int:
     parser.add_argument("run", type=Path, help="folder of a finished run")
     parser.add_argument("--images", type=int, default=250_000, help="real images that each detector sees")
     parser.add_argument("--channels", type=int, default=8, help="channels of the detector's first convolution")
+    parser.add_argument(
+        "--kinds", nargs="+", choices=KINDS, default=KINDS, metavar="KIND", help=f"of {', '.join(KINDS)} (default: all)"
+    )
     parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("DATA_DIR") or "data"))
     options = parser.parse_args()
     torch.set_flush_denormal(True)
@@ -52,7 +56,11 @@ def main() -> int:
     kinds = make_fakes(config, own, snapshots, data, lambda: None)
     score = partial(aurocs, config, kinds, data.fit.images, data.test.images)
     seen = score(frozenset())
-    figures = {name: {"left_out": score(frozenset({name}))[name], "seen": seen[name]} for name in kinds if name != OWN}
+    figures = {
+        name: {"left_out": score(frozenset({name}))[name], "seen": seen[name]}
+        for name in kinds
+        if name in options.kinds
+    }
     rows = [(name, f"{each['left_out']:.4f}", f"{each['seen']:.4f}") for name, each in figures.items()]
     print(text_table(("AUROC against", "never seen", "seen"), [*rows, (OWN, "", f"{seen[OWN]:.4f}")]))
     content = {"run_id": run.run_id, "images": options.images, "channels": options.channels, "figures": figures}

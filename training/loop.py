@@ -186,7 +186,7 @@ def train(
                         weights = copy.deepcopy(gan.ema.state_dict())
                         run.best = {"images_seen": run.images_seen, **quality, "generator": weights}
                 if at_milestone:
-                    if len(run.snapshots) < SNAPSHOTS and progress >= (len(run.snapshots) + 1) / (SNAPSHOTS + 1):
+                    if (len(run.snapshots) + 1) / (SNAPSHOTS + 1) <= progress < 1:
                         check_finite(gan.ema)
                         weights = copy.deepcopy(gan.ema.state_dict())
                         run.snapshots.append({"images_seen": run.images_seen, "generator": weights})

@@ -53,6 +53,7 @@ def test_a_run_leaves_everything_in_a_numbered_folder(
     assert {"test_images", "frechet_ratio", "precision", "recognised_as_asked", "auroc"} <= run.quality.keys()
     assert "export it with: digitforge-export" in capsys.readouterr().out
     assert run.config.dataset == "sklearn-digits"
+    assert [snapshot["images_seen"] for snapshot in run.snapshots] == [512]  # of the milestones, the one on the way
     assert main(["--resume"]) == 0
     assert "is finished" in capsys.readouterr().out
 

@@ -56,6 +56,10 @@ def assert_same(first: Checkpoint, second: Checkpoint) -> None:
         for key, tensor in getattr(first, name).items():
             assert torch.equal(tensor, getattr(second, name)[key]), f"{name}.{key}"
     assert first.quality == second.quality
+    assert len(first.snapshots) == len(second.snapshots) > 0
+    for one, other in zip(first.snapshots, second.snapshots, strict=True):
+        assert one["images_seen"] == other["images_seen"]
+        assert all(torch.equal(tensor, other["generator"][key]) for key, tensor in one["generator"].items())
     assert first.gan is not None
     assert second.gan is not None
     for optimizer in ("generator_optimizer", "discriminator_optimizer"):
