@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.report import ARTIFACTS
@@ -162,14 +163,14 @@ def alternatives() -> list[Contender]:
             "MLServer (OIP gRPC)",
             ("mlserver==1.7.1", ONNX_RUNTIME),
             lambda place: ["-c", "from mlserver.cli import main; main()", "start", str(_mlserver_folder(place))],
-            _inference_protocol_target,
+            partial(_inference_protocol_target, "MLServer", "mlserver_body.py"),
             lambda place: {"MODEL": str(place.model), "PYTHONPATH": str(SCRIPTS)},
         ),
         Contender(
             "PyTriton (OIP gRPC)",
             ("nvidia-pytriton==0.7.0", ONNX_RUNTIME),
             lambda place: [str(SCRIPTS / "pytriton_server.py"), str(place.port)],
-            _inference_protocol_target,
+            partial(_inference_protocol_target, "PyTriton", "pytriton_body.py"),
             # Triton's own processes are to find the same libpython as this one's standard library belongs to.
             lambda place: {**_model_and_workers(place), "LD_LIBRARY_PATH": sysconfig.get_config_var("LIBDIR") or ""},
         ),
@@ -214,10 +215,10 @@ def _model_and_workers(place: Place) -> dict[str, str]:
     return {"MODEL": str(place.model), "WORKERS": str(place.cores)}
 
 
-def _inference_protocol_target(place: Place) -> Target:
-    """ModelInfer of the Open Inference Protocol, in MLServer's reading, which Triton's is as well."""
-    (mlserver,) = [contender for contender in alternatives() if contender.name.startswith("MLServer")]
-    command = [mlserver.python(), str(SCRIPTS / "mlserver_body.py"), str(place.n), str(place.latent_size)]
+def _inference_protocol_target(name: str, script: str, place: Place) -> Target:
+    """ModelInfer of the Open Inference Protocol, its bytes written by the contender's own library."""
+    (contender,) = [one for one in alternatives() if one.name.startswith(name)]
+    command = [contender.python(), str(SCRIPTS / script), str(place.n), str(place.latent_size)]
     body = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     url = f"http://127.0.0.1:{place.port}{INFER}"
     return Target(url, prefixed(bytes.fromhex(body.split()[-1])), GRPC, place.n * PIXELS)
