@@ -178,7 +178,7 @@ PRESETS = {
         measure_milestones=10,
         print_losses=True,
     ),
-    # What is wrong with it, put right, within three minutes on two cores: pixels where tanh reaches them; no BatchNorm,
+    # What is wrong with it, put right, within two minutes on two cores: pixels where tanh reaches them; no BatchNorm,
     # whose statistics differ between a batch of reals and one of fakes; R1 against an overconfident discriminator; Adam
     # without momentum; two small convolutions, which leave no speckles; the moving average of the generator, which
     # settles where the generator itself circles; and rates as high as training still bears, of which the generator's
