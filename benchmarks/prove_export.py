@@ -10,6 +10,7 @@ nothing of the killed ones is left.
 
 import argparse
 import hashlib
+import os
 import random
 import shutil
 import subprocess
@@ -227,7 +228,8 @@ def lies_beside(repository: Path) -> bool:
 
 def generator_files(repository: Path) -> set[Path]:
     """The generators that have been written, in versions and beside: of a pair it is the second."""
-    return set((repository / GENERATOR).glob(f"**/{MODEL_FILE}"))
+    # os.walk passes over a folder that is renamed while it looks; glob does not.
+    return {Path(folder) / MODEL_FILE for folder, _, names in os.walk(repository / GENERATOR) if MODEL_FILE in names}
 
 
 def writes_generator(repository: Path, before: set[Path]) -> bool:
