@@ -67,7 +67,7 @@ def evaluate(
     say(f"measuring {len(reference):,} generated images against as many real ones")
     images, asked = pair.images(len(reference))
     quality = full_quality(images, asked, reference)
-    figures = quality.figures
+    figures = dict(quality.figures)
     pictures = draw_pictures(out, images, asked, quality, reference)
     if pair.score is not None:
         figures |= detector_quality(pair.logits, reference.images, images, pair.threshold)

@@ -70,12 +70,25 @@ def warped(images: Tensor, rng: torch.Generator) -> Tensor:
     count = len(images)
     turn, shear = (limit * (2 * torch.rand(count, generator=rng) - 1) for limit in (0.17, 0.1))
     across, down = 0.9 + 0.2 * torch.rand(2, count, generator=rng)
-    cos, sin, none = turn.cos(), turn.sin(), torch.zeros(count)
+    return rounded(affine(images.float(), turn, across, down, shear))
+
+
+def affine(pixels: Tensor, turn: Tensor, across: Tensor, down: Tensor, shear: Tensor) -> Tensor:
+    """float32[count, 28, 28], each turned about its middle by so many radians, stretched and sheared, bicubically.
+
+    Args:
+        pixels: The images.
+        turn: Radians, float32[count] like the others.
+        across: Width of the sampled area in multiples of the image's: above 1 the image shrinks.
+        down: The same of its height.
+        shear: Of the sampled area, in multiples of its height.
+    """
+    cos, sin, none = turn.cos(), turn.sin(), torch.zeros(len(pixels))
     theta = torch.stack(
         [torch.stack([across * cos, shear - sin, none], 1), torch.stack([sin, down * cos, none], 1)], dim=1
     )
-    grid = F.affine_grid(theta, [count, 1, SIZE, SIZE], align_corners=False)
-    return rounded(F.grid_sample(images[:, None].float(), grid, mode="bicubic", align_corners=False)[:, 0])
+    grid = F.affine_grid(theta, [len(pixels), 1, SIZE, SIZE], align_corners=False)
+    return F.grid_sample(pixels[:, None], grid, mode="bicubic", align_corners=False)[:, 0]
 
 
 def jpeg(images: Tensor, rng: torch.Generator) -> Tensor:

@@ -72,7 +72,7 @@ class Discriminator(nn.Module):
     Args:
         classes: Number of classes, 0 for a discriminator that sees none. A class enters by projection: its logit is
             `w·h + v[digit]·h` (Miyato and Koyama 2018, "cGANs with Projection Discriminator"), so that without a
-            label the first term is a discriminator of its own: the detector that is exported.
+            label the first term is a discriminator of its own: what a run without a detector stage exports.
         hidden: Widths of the fully connected layers.
         channels: Channels of the first of two convolutions, the second has twice as many; each halves the image's
             size. 0 for a fully connected first layer.

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from evaluation import not_digits
 from evaluation.rounding import rounded
+from evaluation.treatments import affine
 
 LETTERS = 20_000  # rendered once: a font takes its time
 MOST_TURN, MOST_STRETCH, MOST_SHEAR = 0.3, 0.2, 0.3
@@ -56,10 +57,7 @@ def deformed(letters: Tensor, rng: torch.Generator) -> Tensor:
     turn, across, down, shear = (2 * torch.rand(4, count, generator=rng) - 1).unbind()
     turn, shear = MOST_TURN * turn, MOST_SHEAR * shear
     across, down = 1 + MOST_STRETCH * across, 1 + MOST_STRETCH * down
-    none = torch.zeros(count)
-    first = torch.stack([across * turn.cos(), shear - turn.sin(), none], dim=1)
-    second = torch.stack([turn.sin(), down * turn.cos(), none], dim=1)
-    grid = F.affine_grid(torch.stack([first, second], dim=1), list(pixels.shape), align_corners=False)
-    turned = F.grid_sample(pixels, grid, mode="bicubic", align_corners=False)
-    move = torch.rand(count, 1, 1, 1, generator=rng) < 0.75
-    return rounded(torch.where(move, turned, pixels))[:, 0]
+    pixels = pixels[:, 0]
+    turned = affine(pixels, turn, across, down, shear)
+    move = torch.rand(count, 1, 1, generator=rng) < 0.75
+    return rounded(torch.where(move, turned, pixels))

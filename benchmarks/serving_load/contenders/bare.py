@@ -17,22 +17,13 @@ METHOD = "/digits.v1.Digits/Generate"
 def serve(port: int, model: str) -> None:
     """One process."""
     import grpc
-    import numpy as np
-    import onnxruntime
     import uvloop
+    from onnx_generator import OnnxGenerator
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    latent_size, has_classes = session.get_inputs()[0].shape[1], len(session.get_inputs()) > 1
-    generator = np.random.default_rng()
+    generator = OnnxGenerator(model)
 
     async def generate(request: bytes, context: Any) -> bytes:
-        n = count_in(request)
-        inputs: dict[str, Any] = {"z": generator.standard_normal((n, latent_size), np.float32)}
-        if has_classes:
-            inputs["digit"] = np.arange(n).reshape(n, 1) % 10
-        (images,) = session.run(None, inputs)
+        images = generator.draw(count_in(request))
         return b"".join(b"\x0a\x90\x06" + image.tobytes() for image in images)
 
     class Handlers(grpc.GenericRpcHandler):

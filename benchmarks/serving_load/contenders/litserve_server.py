@@ -5,24 +5,17 @@ MODEL=... WORKERS=2 python litserve_server.py PORT
 
 import os
 import sys
-from typing import Any
 
 import litserve
-import numpy as np
-import onnxruntime
 from fastapi import Response
+from onnx_generator import OnnxGenerator
 
 
 class Generator(litserve.LitAPI):
     """Runs the images of all requests of a batch at once."""
 
     def setup(self, device: str) -> None:  # noqa: ARG002
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(os.environ["MODEL"], options, providers=["CPUExecutionProvider"])
-        self.latent_size = self.session.get_inputs()[0].shape[1]
-        self.has_classes = len(self.session.get_inputs()) > 1
-        self.generator = np.random.default_rng()
+        self.model = OnnxGenerator(os.environ["MODEL"])
 
     def decode_request(self, request: dict[str, int]) -> int:
         return request["n"]
@@ -31,13 +24,7 @@ class Generator(litserve.LitAPI):
         return inputs
 
     def predict(self, x: list[int]) -> list[bytes]:
-        total = sum(x)
-        inputs: dict[str, Any] = {"z": self.generator.standard_normal((total, self.latent_size), np.float32)}
-        if self.has_classes:
-            inputs["digit"] = np.arange(total).reshape(total, 1) % 10
-        (images,) = self.session.run(None, inputs)
-        ends = np.cumsum(x)
-        return [images[end - n : end].tobytes() for n, end in zip(x, ends, strict=True)]
+        return self.model.draw_each(x)
 
     def unbatch(self, output: list[bytes]) -> list[bytes]:
         return output

@@ -6,21 +6,15 @@ MODEL=... WORKERS=2 python mosec_server.py --port PORT
 import os
 from typing import Any
 
-import numpy as np
-import onnxruntime
 from mosec import Server, Worker
+from onnx_generator import OnnxGenerator
 
 
 class Generator(Worker):
     """Runs the images of all requests of a batch at once."""
 
     def __init__(self) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(os.environ["MODEL"], options, providers=["CPUExecutionProvider"])
-        self.latent_size = self.session.get_inputs()[0].shape[1]
-        self.has_classes = len(self.session.get_inputs()) > 1
-        self.generator = np.random.default_rng()
+        self.model = OnnxGenerator(os.environ["MODEL"])
 
     def deserialize(self, data: bytes) -> int:
         return int(data)
@@ -29,13 +23,7 @@ class Generator(Worker):
         return data
 
     def forward(self, data: list[int]) -> list[bytes]:
-        total = sum(data)
-        inputs = {"z": self.generator.standard_normal((total, self.latent_size), np.float32)}
-        if self.has_classes:
-            inputs["digit"] = np.arange(total).reshape(total, 1) % 10
-        (images,) = self.session.run(None, inputs)
-        ends = np.cumsum(data)
-        return [images[end - n : end].tobytes() for n, end in zip(data, ends, strict=True)]
+        return self.model.draw_each(data)
 
 
 if __name__ == "__main__":

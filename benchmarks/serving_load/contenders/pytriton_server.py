@@ -7,7 +7,7 @@ import os
 import sys
 
 import numpy as np
-import onnxruntime
+from onnx_generator import OnnxGenerator
 from pytriton.decorators import batch
 from pytriton.model_config import DynamicBatcher, ModelConfig, Tensor
 from pytriton.triton import Triton, TritonConfig
@@ -17,23 +17,17 @@ class Generator:
     """Runs a batch of latents, in a process of its own."""
 
     def __init__(self) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(os.environ["MODEL"], options, providers=["CPUExecutionProvider"])
-        self.has_classes = len(self.session.get_inputs()) > 1
+        self.model = OnnxGenerator(os.environ["MODEL"])
 
     @batch
     def __call__(self, z: np.ndarray) -> dict[str, np.ndarray]:
-        inputs = {"z": z}
-        if self.has_classes:
-            inputs["digit"] = np.arange(len(z)).reshape(-1, 1) % 10
-        return {"images": self.session.run(None, inputs)[0]}
+        return {"images": self.model.run(z)}
 
 
 if __name__ == "__main__":
     port = int(sys.argv[1])
     generators = [Generator() for _ in range(int(os.environ["WORKERS"]))]
-    latent_size = generators[0].session.get_inputs()[0].shape[1]
+    latent_size = generators[0].model.latent_size
     config = TritonConfig(grpc_port=port, http_port=port + 1, metrics_port=port + 2, log_verbose=0)
     with Triton(config=config) as triton:
         triton.bind(

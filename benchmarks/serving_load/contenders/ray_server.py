@@ -6,10 +6,9 @@ MODEL=... WORKERS=2 python ray_server.py PORT
 import os
 import sys
 import time
-from typing import Any
 
-import numpy as np
 import ray
+from onnx_generator import OnnxGenerator
 from ray import serve
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,24 +19,11 @@ class Generator:
     """Runs the images of all requests of a batch at once."""
 
     def __init__(self, model: str) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self.latent_size = self.session.get_inputs()[0].shape[1]
-        self.has_classes = len(self.session.get_inputs()) > 1
-        self.generator = np.random.default_rng()
+        self.model = OnnxGenerator(model)
 
     @serve.batch(max_batch_size=64, batch_wait_timeout_s=0.001)
     async def images(self, counts: list[int]) -> list[bytes]:
-        total = sum(counts)
-        inputs: dict[str, Any] = {"z": self.generator.standard_normal((total, self.latent_size), np.float32)}
-        if self.has_classes:
-            inputs["digit"] = np.arange(total).reshape(total, 1) % 10
-        (images,) = self.session.run(None, inputs)
-        ends = np.cumsum(counts)
-        return [images[end - n : end].tobytes() for n, end in zip(counts, ends, strict=True)]
+        return self.model.draw_each(counts)
 
     async def __call__(self, request: Request) -> Response:
         return Response(await self.images(int(await request.body())), media_type="application/octet-stream")
