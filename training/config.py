@@ -199,6 +199,6 @@ PRESETS = {
         generator_lr_end=0.02,
         ema_half_life=100_000,
         milestone_images=200_000,
-        detector_images=1_200_000,
+        detector_images=2_400_000,
     ),
 }
