@@ -5,7 +5,8 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from types import NoneType
+from typing import Any, get_args, get_origin
 
 import torch
 from pydantic import ValidationError
@@ -170,8 +171,9 @@ def flag(name: str) -> str:
 
 def metavar(annotation: Any) -> str:
     """What an option takes, for the help text."""
-    kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not type(None)]
-    return "|".join(kind.__name__.upper() if isinstance(kind, type) else str(kind) for kind in kinds)
+    if get_origin(annotation) is tuple:
+        return "INT,INT,..."
+    return "|".join(kind.__name__.upper() for kind in get_args(annotation) or (annotation,) if kind is not NoneType)
 
 
 def say(line: str) -> None:

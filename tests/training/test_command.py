@@ -115,3 +115,12 @@ def test_an_interrupted_run_saves_itself_and_says_how_to_go_on(number: signal.Si
     run = load_checkpoint(tmp_path / "run")
     assert run.images_seen >= 500
     assert not run.finished
+
+
+def test_help_tells_what_an_option_takes_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert "--generator-hidden INT,INT,..." in text
+    assert "--minutes FLOAT" in text
+    assert "typing" not in text
