@@ -75,7 +75,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--data-dir",
         type=Path,
         default=Path(os.environ.get("DATA_DIR") or "data"),
-        help="folder of the data sets, for what keeps no reference.npz (default: $DATA_DIR, else data)",
+        help="folder of the data sets, for what keeps no reference.npz, and for others to show the detector "
+        "(default: $DATA_DIR, else data)",
     )
     parser.add_argument(
         "--out", type=Path, help=f"where to write (default: RUN/evaluation, or {ARTIFACTS}/NAME for a repository)"

@@ -17,12 +17,12 @@ from benchmarks.evaluation_table import HEADER, goals, rows
 from benchmarks.report import markdown_table, text_table
 from evaluation import kernel, memorisation, precision_recall
 from evaluation.classifier import VERSION, Classifier
-from evaluation.detector_quality import detector_quality
+from evaluation.detector_quality import called_real, detector_quality
 from evaluation.fit_classifier import EPOCHS, accuracy, fit_classifier
 from evaluation.full_quality import full_quality
+from evaluation.reference import MOST_IMAGES, FullReference
 from evaluation.reference import NAME as REFERENCE
-from evaluation.reference import FullReference
-from training.data import load_data_set
+from training.data import images_at_hand, load_data_set
 from training.measure import SEED
 from training.provenance import source_commit
 
@@ -50,7 +50,8 @@ def evaluate(
     Args:
         pair: What is evaluated.
         out: The folder to write into; made where it is not there.
-        data_dir: Where the data set is, for a pair whose run keeps no reference.
+        data_dir: Where the data set is, for a pair whose run keeps no reference; the detector is also shown what other
+            data sets lie there.
         count: Generated, and as many real, images to compare; None: as many as the reference has.
         tstr_epochs: Epochs of the training on synthetic digits; None: leave it out.
         say: Told what is being done.
@@ -71,6 +72,8 @@ def evaluate(
     pictures = draw_pictures(out, images, asked, quality, reference)
     if pair.score is not None:
         figures |= detector_quality(pair.logits, reference.images, images, pair.threshold)
+        if reference.shows_digits:
+            figures |= figures_of_other_data(pair, data_dir, say)
         pictures += draw_detector_pictures(out, pair.logits(reference.images), pair.logits(images), pair.threshold)
     if tstr_epochs is not None:
         figures |= tstr_figures(pair, reference, tstr_epochs, say)
@@ -119,6 +122,14 @@ def find_reference(pair: EvaluatedPair, data_dir: Path, count: int | None, say: 
     data = load_data_set(pair.dataset, data_dir, say)
     test = data.test[:count] if count else data.test
     return FullReference.of(data.name, test.images, test.labels, data.fit.images), f"data set {data.name}"
+
+
+def figures_of_other_data(pair: EvaluatedPair, data_dir: Path, say: Say) -> dict[str, float]:
+    """What a detector of digits makes of other handwriting, and of what is none, where such data sets are on disk."""
+    others = images_at_hand(data_dir, besides=pair.dataset)
+    say(f"other data sets in {data_dir} to show the detector: {', '.join(others) or 'none'}")
+    named = [(name.replace("-", "_"), images[:MOST_IMAGES]) for name, images in others.items()]
+    return called_real(pair.logits, named, pair.threshold)
 
 
 def tstr_figures(pair: EvaluatedPair, reference: FullReference, epochs: int, say: Say) -> dict[str, float]:

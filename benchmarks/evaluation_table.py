@@ -55,6 +55,10 @@ FIGURES = (
     Figure("blank_called_real", "detector: blank images called real", at_most=0.02),
     Figure("inverted_called_real", "detector: inverted digits called real", at_most=0.02),
     Figure("letters_called_real", "detector: letters called real", at_most=0.02),
+    Figure("qmnist_called_real", "detector: QMNIST's other digits called real", at_least=0.95),
+    Figure("emnist_digits_called_real", "detector: EMNIST's digits called real", at_least=0.95),
+    Figure("kmnist_called_real", "detector: Japanese characters (KMNIST) called real"),
+    Figure("fashion_mnist_called_real", "detector: clothing (Fashion-MNIST) called real", at_most=0.02),
 )
 
 

@@ -1,6 +1,6 @@
 """Is the detector right: on real digits and on fakes, on real digits that were processed, on what is no digit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -11,7 +11,6 @@ from evaluation.quality import detector_auroc
 from evaluation.treatments import TREATMENTS
 
 SEED = 20_250_312
-NOT_DIGITS = 1000  # of each kind that is no digit
 Score = Callable[[Tensor], Tensor]
 
 
@@ -35,9 +34,12 @@ def detector_quality(score: Score, real: Tensor, fakes: Tensor, threshold: float
         "fakes_called_fake": 1 - _called_real(fake_logits, threshold),
         "calibration_error": calibration_error(real_logits.sigmoid(), fake_logits.sigmoid()),
     }
-    for name, images in (*treated_images(real), *images_of_no_digits(real)):
-        figures[f"{name}_called_real"] = _called_real(score(images), threshold)
-    return figures
+    return figures | called_real(score, (*treated_images(real), *images_of_no_digits(real)), threshold)
+
+
+def called_real(score: Score, images: Iterable[tuple[str, Tensor]], threshold: float) -> dict[str, float]:
+    """`X_called_real`, the share at or above the threshold, for images uint8[count, 28, 28] by their name X."""
+    return {f"{name}_called_real": _called_real(score(some), threshold) for name, some in images}
 
 
 def treated_images(real: Tensor) -> list[tuple[str, Tensor]]:
@@ -48,13 +50,13 @@ def treated_images(real: Tensor) -> list[tuple[str, Tensor]]:
 
 
 def images_of_no_digits(real: Tensor) -> list[tuple[str, Tensor]]:
-    """Noise, blank images, inverted digits, and letters of fonts that no detector is trained with."""
+    """Noise, blank images, inverted digits, letters in fonts that no detector learns from: as many each as `real`."""
     rng = torch.Generator().manual_seed(SEED)
     return [
-        ("noise", not_digits.noise(NOT_DIGITS, rng)),
-        ("blank", not_digits.blank(NOT_DIGITS, rng)),
-        ("inverted", not_digits.inverted(real[:NOT_DIGITS])),
-        ("letters", not_digits.letters(NOT_DIGITS, rng, not_digits.TEST_FONTS)),
+        ("noise", not_digits.noise(len(real), rng)),
+        ("blank", not_digits.blank(len(real), rng)),
+        ("inverted", not_digits.inverted(real)),
+        ("letters", not_digits.letters(len(real), rng, not_digits.TEST_FONTS)),
     ]
 
 

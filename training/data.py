@@ -164,6 +164,25 @@ def load_data_set(name: str, data_dir: Path, say: Callable[[str], None] = print)
         return _small_digits()
 
 
+def images_at_hand(data_dir: Path, besides: str) -> dict[str, Tensor]:
+    """Test images, uint8[count, 28, 28], of each data set in `data_dir` but one; none is downloaded.
+
+    Of QMNIST those that MNIST does not have.
+
+    Raises:
+        DataFileError: A file is there, but truncated, corrupt or not what its name says.
+    """
+    found = {}
+    for name, source in SOURCES.items():
+        raw = data_dir / source.raw
+        if name == besides or any(not (raw / file.name).is_file() for file in source.files[2:]):
+            continue
+        for file in source.files[2:]:
+            file.check(raw)
+        found[name] = _read(raw, source, source.files[2:]).images[source.test_count :]
+    return found
+
+
 def _from_torchvision(name: str, data_dir: Path, say: Callable[[str], None]) -> DataSet:
     if name not in SOURCES:
         raise DataUnavailableError(f"data set {name!r} is unknown; known are {', '.join(NAMES)}")

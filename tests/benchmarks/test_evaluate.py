@@ -14,6 +14,7 @@ from benchmarks.evaluation_table import FIGURES, goal_met, goals, rows
 from evaluation.quality import generator_quality
 from evaluation.reference import NAME, FullReference
 from export.export_run import export
+from tests.blank_data import write_blank
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.config import PRESETS
 from training.data import DataSet
@@ -65,6 +66,16 @@ def test_the_runs_own_reference_is_taken_and_no_data_is_needed(run: Path, small_
     assert report["how"]["real_images"] == 120
     images, asked = open_pair(str(run)).images(120)
     assert generator_quality(images, asked, reference.light).items() <= report["figures"].items()
+
+
+def test_other_data_sets_in_the_folder_are_shown_to_the_detector(
+    run: Path, small_digits: DataSet, tmp_path: Path
+) -> None:
+    write_blank(tmp_path, "fashion-mnist")
+    assert main([str(run), "--images", "100", "--data-dir", str(tmp_path)]) == 0
+    figures = json.loads((run / "evaluation/evaluation.json").read_text())["figures"]
+    assert figures["fashion_mnist_called_real"] in (0, 1)  # its images here are one and the same
+    assert "qmnist_called_real" not in figures
 
 
 def test_a_run_in_progress_is_measured_by_its_average_and_without_a_detector(tmp_path: Path) -> None:

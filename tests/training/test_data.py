@@ -1,27 +1,13 @@
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.blank_data import write_blank, write_idx
 from training import data
-from training.data import DataSet, DataUnavailableError, load_data_set
+from training.data import DataSet, DataUnavailableError, images_at_hand, load_data_set
 from training.idx_files import DataFileError, IdxFile
-
-
-def write_idx(path: Path, shape: tuple[int, ...], body: bytes | None = None, type_code: int = 8) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    size = torch.Size(shape).numel() * (4 if type_code == 12 else 1)
-    header = struct.pack(f">BBBB{len(shape)}I", 0, 0, type_code, len(shape), *shape)
-    path.write_bytes(header + (body if body is not None else bytes(size)))
-
-
-def write_blank(folder: Path, name: str) -> None:
-    """A data set of blank images, with well-formed files."""
-    source = data.SOURCES[name]
-    for file in source.files:
-        write_idx(folder / source.raw / file.name, file.shape, type_code=file.type_code)
 
 
 def test_mnist_is_split_into_55000_5000_and_10000(mnist: DataSet) -> None:
@@ -103,6 +89,18 @@ def test_emnist_is_turned_upright(tmp_path: Path) -> None:
     body = image.numpy().tobytes() * 40_000
     write_idx(tmp_path / "EMNIST/raw/emnist-digits-test-images-idx3-ubyte", (40_000, 28, 28), body)
     assert torch.equal(load_data_set("emnist-digits", tmp_path).test.images[0], image.T)
+
+
+def test_other_data_sets_are_found_where_they_lie_and_mnists_own_digits_are_no_others(tmp_path: Path) -> None:
+    assert images_at_hand(tmp_path, besides="mnist") == {}
+    for name in ("fashion-mnist", "qmnist", "kmnist"):
+        write_blank(tmp_path, name)
+    body = bytes(28 * 28) * 10_000 + bytes([9]) * (28 * 28 * 50_000)
+    write_idx(tmp_path / "QMNIST/raw/qmnist-test-images-idx3-ubyte", (60_000, 28, 28), body)
+    (tmp_path / "FashionMNIST/raw/train-images-idx3-ubyte").unlink()  # the test set is enough
+    found = images_at_hand(tmp_path, besides="kmnist")
+    assert {name: len(images) for name, images in found.items()} == {"fashion-mnist": 10_000, "qmnist": 50_000}
+    assert found["qmnist"].unique().tolist() == [9]
 
 
 def test_a_truncated_file_is_refused_by_name_with_what_was_expected(tmp_path: Path) -> None:
