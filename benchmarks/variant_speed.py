@@ -32,7 +32,11 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=64, help="rows at a time (default: 64)")
     parser.add_argument("--turns", type=int, default=100, help="how many (default: 100)")
     options = parser.parse_args()
-    [version] = choose_versions(options.repository, [])
+    versions = choose_versions(options.repository, [])
+    if not versions:
+        print(f"{options.repository} has no complete version", file=sys.stderr)
+        return 1
+    [version] = versions
     figures = []
     for model in (GENERATOR, DISCRIMINATOR):
         path = model_path(options.repository, model, version)

@@ -10,6 +10,7 @@ ones here are too small to repay the conversions.
 """
 
 import logging
+import math
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from export.layers import layers_of
 from export.on_cpu import take
 
 PRODUCTS = ("Gemm", "MatMul")
+LEAST_WEIGHTS = 1024  # of a product that gains time; the rounding of a smaller one costs accuracy alone
 BATCH = 100  # calibration rows at a time
 
 
@@ -41,20 +43,22 @@ class CalibrationRows(CalibrationDataReader):  # type: ignore[misc]  # the libra
 
 
 def to_int8(model: onnx.ModelProto, calibration: Mapping[str, np.ndarray]) -> onnx.ModelProto:
-    """A copy with quantised matrix products, but for the last layer, whose errors nothing evens out, and one that reads
-    latents: they have no bounds, and one beyond the calibrated range would be cut off (with it, single pixels were off
-    by 177 levels; without, by 44).
+    """A copy with quantised matrix products, but for small ones, such as a logit's, and the one that reads latents.
+
+    Latents have no bounds, and one beyond the calibrated range would be cut off (with that product, single pixels were
+    off by 177 levels; without, by 44).
 
     Args:
         model: In float32.
         calibration: Rows of all inputs, of the kind that the model will see.
 
     Raises:
-        NothingToQuantiseError: There is no other layer.
+        NothingToQuantiseError: There is no other product.
     """
     layers = layers_of(model.graph)
+    small = {tensor.name for tensor in model.graph.initializer if math.prod(tensor.dims) < LEAST_WEIGHTS}
     floats = {value.name for value in model.graph.input if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
-    left = [node.name for node in layers if node is layers[-1] or floats.intersection(node.input)]
+    left = [node.name for node in layers if floats.intersection(node.input) or node.input[1] in small]
     if not any(node.op_type in PRODUCTS and node.name not in left for node in layers):
         raise NothingToQuantiseError(f"{model.graph.name} has no matrix product that would gain from 8-bit integers")
     with tempfile.TemporaryDirectory() as folder, _quietly():

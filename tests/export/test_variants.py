@@ -15,6 +15,7 @@ from export import command
 from export.errors import VerificationError
 from export.export_run import export
 from export.graphs import build_graphs
+from export.int8 import to_int8
 from export.metadata import KEYS
 from export.on_cpu import open_session
 from export.pair_quality import SEED, Trial, check_quality, onnx_quality, pytorch_quality
@@ -83,6 +84,24 @@ def test_int8_is_static_with_a_scale_for_each_channel(exported: tuple[Checkpoint
     assert not {name for name in operators if name.startswith("Dynamic")}
     scales = [tensor for tensor in graph.initializer if tensor.name.endswith("_scale")]
     assert any(np.prod(tensor.dims) > 1 for tensor in scales)
+
+
+def quantised(model: onnx.ModelProto) -> list[str]:
+    """Names of the layers whose weights are integers."""
+    end = ".weight_quantized"
+    return [tensor.name.removesuffix(end) for tensor in model.graph.initializer if tensor.name.endswith(end)]
+
+
+def test_int8_takes_the_last_product_too_but_not_that_of_latents_or_of_a_logit(run_of: RunOf, tmp_path: Path) -> None:
+    export(run_of(PRESETS["article"].with_options({"dataset": "sklearn-digits"})), tmp_path)
+    rng = np.random.default_rng(0)
+    rows = {
+        "generator": {"z": rng.standard_normal((100, 50), np.float32)},
+        "discriminator": {"images": rng.integers(0, 256, (100, 28, 28), np.uint8)},
+    }
+    layers = {model: quantised(to_int8(onnx.load(tmp_path / model / "1" / MODEL_FILE), rows[model])) for model in rows}
+    assert layers["generator"] == [f"generator.rest.{index}" for index in (1, 4, 7, 10)]
+    assert layers["discriminator"] == ["discriminator.features.0", "discriminator.features.3"]
 
 
 def test_half_precision_leaves_the_pixels_in_float32(exported: tuple[Checkpoint, Path]) -> None:
