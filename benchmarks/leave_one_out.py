@@ -22,7 +22,7 @@ from training.config import TrainingConfig
 from training.data import load_data_set
 from training.detector import OWN, SHARES, fit, logits_of, make_fakes
 from training.fakes.kind import Kind
-from training.networks import Generator, build_networks
+from training.networks import Generator, build_generator
 
 NAME = "leave_one_out"
 SEED = 20_261_124
@@ -70,7 +70,7 @@ def main() -> int:
 
 def generator_of(config: TrainingConfig, weights: dict[str, Tensor]) -> Generator:
     """The generator of a run with these weights."""
-    generator, _ = build_networks(config)
+    generator = build_generator(config)
     generator.load_state_dict(weights)
     return generator.eval()
 

@@ -41,7 +41,7 @@ from serving.model_repository import (
 from serving.runner import Runner
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.config import PRESETS
-from training.networks import build_detector, build_networks
+from training.networks import build_detector, build_generator
 
 NAME = "prove_export"
 KINDS = ("anywhere", "written", "appearing")
@@ -110,7 +110,7 @@ def untrained_run(folder: Path) -> Path:
     """A finished run of the default architecture, whose weights nobody has trained: exporting it is the same work."""
     config = PRESETS["default"].with_options({"dataset": "mnist"})
     torch.manual_seed(0)
-    generator, detector = build_networks(config)[0], build_detector(config)
+    generator, detector = build_generator(config), build_detector(config)
     folder.mkdir(parents=True)
     run = Checkpoint(
         config,

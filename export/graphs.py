@@ -6,7 +6,7 @@ So every runtime gets the same pixels, and no client has to know how a network w
 from torch import Tensor, nn
 
 from training.checkpoint import Checkpoint
-from training.networks import Detector, Discriminator, Generator, build_detector, build_networks, not_finite
+from training.networks import Detector, Discriminator, Generator, build_detector, build_generator, not_finite
 from training.pixels import normalise, to_levels, to_uint8
 
 
@@ -73,7 +73,7 @@ def build_graphs(run: Checkpoint) -> tuple[GeneratorGraph, DiscriminatorGraph]:
 
 def build_generator_graph(run: Checkpoint) -> GeneratorGraph:
     """The generator alone; raises what `build_graphs` raises."""
-    generator, _ = build_networks(run.config)
+    generator = build_generator(run.config)
     _load(generator, run.generator, f"generator of run {run.run_id}")
     return GeneratorGraph(generator, run.config.pixel_mean, run.config.pixel_std).eval()
 

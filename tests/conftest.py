@@ -10,7 +10,7 @@ from export.export_run import export
 from training.checkpoint import Checkpoint
 from training.config import PRESETS, TrainingConfig
 from training.data import DataSet, load_data_set
-from training.networks import build_detector, build_networks
+from training.networks import build_detector, build_generator
 
 QUALITY = {"frechet_distance": 1.0, "frechet_floor": 0.5, "frechet_ratio": 2.0, "auroc": 0.9}
 
@@ -32,7 +32,7 @@ def mnist() -> DataSet:
 
 def untrained_run(config: TrainingConfig, run_id: str = "untrained") -> Checkpoint:
     """A finished run with the weights of its first moment: as good as any for what is not about pictures."""
-    generator, detector = build_networks(config)[0], build_detector(config)
+    generator, detector = build_generator(config), build_detector(config)
     return Checkpoint(
         config,
         run_id,

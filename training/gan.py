@@ -10,7 +10,7 @@ from torch.nn.utils import get_total_norm
 
 from training.config import TrainingConfig
 from training.losses import discriminator_loss, generator_loss, r1_penalty
-from training.networks import build_networks, not_finite
+from training.networks import build_discriminator, build_generator, not_finite
 from training.pixels import normalise
 from training.workers import Workers
 
@@ -29,7 +29,8 @@ class Gan:
 
     def __init__(self, config: TrainingConfig, device: torch.device, workers: Workers | None = None) -> None:
         torch.manual_seed(config.seed)
-        generator, discriminator = build_networks(config)  # on the CPU: the same weights whatever the device
+        # On the CPU: the same weights whatever the device.
+        generator, discriminator = build_generator(config), build_discriminator(config)
         self.config = config
         self.device = device
         self.workers = workers or Workers()

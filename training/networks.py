@@ -153,24 +153,27 @@ def not_finite(weights: Mapping[str, Tensor]) -> list[str]:
     return [name for name, weight in weights.items() if not weight.isfinite().all()]
 
 
-def build_networks(config: TrainingConfig) -> tuple[Generator, Discriminator]:
-    """The pair that a config describes, freshly initialised from torch's global generator of random numbers."""
-    generator = Generator(
+def build_generator(config: TrainingConfig) -> Generator:
+    """The generator that a config describes, freshly initialised from torch's global generator of random numbers."""
+    return Generator(
         config.latent_size,
         config.classes,
         config.generator_hidden,
         config.generator_channels,
         config.generator_batch_norm,
     )
-    discriminator = Discriminator(
+
+
+def build_discriminator(config: TrainingConfig) -> Discriminator:
+    """Its opponent, likewise."""
+    return Discriminator(
         config.classes,
         config.discriminator_hidden,
         config.discriminator_channels,
         config.discriminator_batch_norm,
     )
-    return generator, discriminator
 
 
 def build_detector(config: TrainingConfig) -> Detector | Discriminator:
     """The network that a run leaves as its detector: one of its own, or the discriminator where none is trained."""
-    return Detector(config.detector_channels) if config.detector_images else build_networks(config)[1]
+    return Detector(config.detector_channels) if config.detector_images else build_discriminator(config)
