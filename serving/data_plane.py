@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from serving.errors import InvalidArgumentError, NotFoundError, ResourceExhaustedError
 from serving.served_version import ServedVersion
 from serving.settings import Settings
+from serving.unwanted import drop
 
 STREAM_LENGTH = 2**64  # images of a seed
 LOOK_AHEAD = 2  # chunks of a stream in the making: one to send, one to follow
@@ -125,8 +126,7 @@ class DataPlane:
                     return
                 yield await ahead.pop(0)
         finally:
-            for task in ahead:
-                task.cancel()
+            drop(ahead)
 
     async def score(self, image: NDArray[np.uint8], version: int, deadline: float | None = None) -> Score:
         """Score an image uint8[28, 28].

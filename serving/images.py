@@ -2,7 +2,8 @@
 
 import io
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,11 @@ from serving.normalisation import normalise
 from serving.picture import upright_grey
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
-SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
+JPEG = b"\xff\xd8\xff"
+SIGNATURES = (b"\x89PNG\r\n\x1a\n", JPEG, b"GIF87a", b"GIF89a")
 FIELD = "image"
+MOST_SCANS = 100  # of a JPEG: a progressive one has about ten, and each takes its time whatever it holds
+START_OF_SCAN = b"\xff\xda"  # nowhere else in a JPEG's data but in a thumbnail, which has a few
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,10 @@ def open_file(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageFile:
     Raises:
         InvalidArgumentError: It is no PNG, JPEG, WebP, BMP or GIF file, or has more pixels.
     """
+    if data.startswith(JPEG) and (scans := data.count(START_OF_SCAN)) > MOST_SCANS:
+        raise InvalidArgumentError(FIELD, f"a JPEG file of {scans} scans, the limit is {MOST_SCANS}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked before decoding
+        with _no_room_for_bombs(data, max_pixels):
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise InvalidArgumentError(
@@ -84,6 +89,20 @@ def open_file(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageFile:
             FIELD, f"{image.width}x{image.height} = {pixels} pixels, the limit is {max_pixels}; send a smaller picture"
         )
     return image
+
+
+@contextmanager
+def _no_room_for_bombs(data: bytes, max_pixels: int) -> Iterator[None]:
+    """Have Pillow itself refuse a GIF file of more pixels: it makes room for the first frame with the header."""
+    before = Image.MAX_IMAGE_PIXELS
+    if data.startswith(b"GIF"):
+        Image.MAX_IMAGE_PIXELS = -(-max_pixels // 2)  # it warns beyond, and refuses beyond twice as many
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def decode(image: ImageFile) -> Decoded:

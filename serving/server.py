@@ -18,6 +18,8 @@ from serving.settings import Settings
 from serving.supervisor import AT_ONCE
 from serving.transport import SERVICE, DigitsServicer, add_digits_servicer
 
+HELD_BYTES = 256 << 20  # of requests, by all calls of a process together; it is more where the largest ones need it
+
 
 async def serve(
     settings: Settings,
@@ -88,7 +90,8 @@ async def _listen(
     settings: Settings, data_plane: DataPlane, listener: socket.socket
 ) -> tuple[Server, health.aio.HealthServicer]:
     """Serve the digits, the health and the reflection service on a socket."""
-    server = Server(settings.max_request_bytes)
+    held_bytes = max(HELD_BYTES, 4 * settings.max_request_bytes)
+    server = Server(settings.max_request_bytes, (f"/{health.SERVICE_NAME}/Watch",), held_bytes)
     add_digits_servicer(DigitsServicer(data_plane), server)
     checks = health.aio.HealthServicer()
     registry: Any = server  # it registers as a grpc.aio.Server does, and is none

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import grpc
@@ -14,6 +16,7 @@ from serving.data_plane import DataPlane, Digits, GenerateOrder
 from serving.errors import InternalError, InvalidArgumentError, RefusedError
 from serving.image_sizes import SIDE
 from serving.png import encode_pngs
+from serving.unwanted import drop
 from serving.wire import raw_response
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Digits"].full_name
@@ -21,7 +24,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 STATUS_KEY = "grpc-status-details-bin"  # where clients look for a google.rpc.Status
 CODES = {code.value[0]: code for code in grpc.StatusCode}
 FORMATS = frozenset(pb.ImageFormat.values())
-STREAM_WINDOW = 64  # requests of a ScoreStream in work at a time
+STREAM_WINDOW = 64  # requests of a ScoreStream in work at a time ...
+STREAM_BYTES = 16 << 20  # ... and of their images; one that is larger is in work alone
 PICTURES = 4  # decoded and normalised at a time: a picture at the limit takes up to 340 MB meanwhile
 FEW_IMAGES = 16  # as PNG, up to so many are encoded at once; more in a thread, which costs a switch
 
@@ -37,7 +41,8 @@ class DigitsServicer:
 
     def __init__(self, data_plane: DataPlane) -> None:
         self._data_plane = data_plane
-        self._pictures = asyncio.Semaphore(PICTURES)
+        # Threads of their own: cancelled or not, a picture takes its place until it is decoded.
+        self._pictures = ThreadPoolExecutor(PICTURES, "picture")
 
     async def Generate(self, request: pb.GenerateRequest, context: Context) -> bytes:
         try:
@@ -64,7 +69,8 @@ class DigitsServicer:
     async def ScoreStream(
         self, requests: AsyncIterator[pb.ScoreRequest], context: Context
     ) -> AsyncIterator[pb.ScoreResponse]:
-        answers: asyncio.Queue[asyncio.Task[pb.ScoreResponse] | None] = asyncio.Queue(STREAM_WINDOW)
+        answers: asyncio.Queue[asyncio.Task[pb.ScoreResponse] | None] = asyncio.Queue()
+        window = Window(STREAM_WINDOW, STREAM_BYTES)
 
         async def answer(request: pb.ScoreRequest) -> pb.ScoreResponse:
             try:
@@ -75,21 +81,23 @@ class DigitsServicer:
         async def read() -> None:
             try:
                 async for request in requests:
-                    # A full queue stops the reading, and so, by gRPC's flow control, the writer.
-                    await answers.put(asyncio.create_task(answer(request)))
+                    # A full window stops the reading, and so, by gRPC's flow control, the writer.
+                    await window.enter(len(request.image))
+                    answers.put_nowait(asyncio.create_task(answer(request)))
             finally:  # also where the next message is none, which `await reader` then tells
-                await answers.put(None)
+                answers.put_nowait(None)
 
         reader = asyncio.create_task(read())
         try:
             while (task := await answers.get()) is not None:
-                yield await task
+                response = await task
+                window.leave()
+                yield response
             await reader
         finally:
             reader.cancel()
-            while not answers.empty():
-                if (task := answers.get_nowait()) is not None:
-                    task.cancel()
+            left = (answers.get_nowait() for _ in range(answers.qsize()))
+            drop(task for task in left if task is not None)
 
     def _order(self, request: pb.GenerateRequest, limit: int) -> GenerateOrder:
         check_format(request.format)
@@ -121,8 +129,35 @@ class DigitsServicer:
         image = images.open_file(data, self._data_plane.settings.max_image_pixels)
         if image.size == (SIDE, SIDE):
             return images.decode(image)  # less work than a thread
-        async with self._pictures:
-            return await asyncio.to_thread(images.decode, image)
+        return await asyncio.get_running_loop().run_in_executor(self._pictures, images.decode, image)
+
+
+class Window:
+    """How much of a stream is in work: requests come in as there is room, and go out in the same order.
+
+    Args:
+        count: Requests at a time.
+        size: Bytes at a time; a larger request is let in alone.
+    """
+
+    def __init__(self, count: int, size: int) -> None:
+        self._count, self._size = count, size
+        self._sizes: deque[int] = deque()
+        self._bytes = 0
+        self._room = asyncio.Event()
+
+    async def enter(self, size: int) -> None:
+        """Wait until there is room for a request of so many bytes, and take it."""
+        while self._sizes and (len(self._sizes) >= self._count or self._bytes + size > self._size):
+            self._room.clear()
+            await self._room.wait()
+        self._sizes.append(size)
+        self._bytes += size
+
+    def leave(self) -> None:
+        """The oldest request is done."""
+        self._bytes -= self._sizes.popleft()
+        self._room.set()
 
 
 def add_digits_servicer(servicer: DigitsServicer, server: Any) -> None:

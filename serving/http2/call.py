@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import grpc
 
+from serving.http2.budget import ByteBudget
 from serving.http2.messages import (
+    PREFIX_BYTES,
     Fields,
     MessageError,
     MessageReader,
     MetadataItems,
-    metadata_fields,
+    Received,
     metadata_of,
     prefixed,
     status_fields,
@@ -45,10 +47,17 @@ class Call:
         handler: What answers.
         fields: The request's header fields.
         max_bytes: Size of a request message at most.
+        budget: Of what all calls hold of their requests: one with a single request holds it to its end.
     """
 
     def __init__(
-        self, connection: "Connection", stream_id: int, handler: Handler, fields: Fields, max_bytes: int
+        self,
+        connection: "Connection",
+        stream_id: int,
+        handler: Handler,
+        fields: Fields,
+        max_bytes: int,
+        budget: ByteBudget,
     ) -> None:
         self.stream_id = stream_id
         self.ended = False  # the answer is complete, or nobody waits for it
@@ -56,12 +65,13 @@ class Call:
         self._loop = connection.loop
         self._handler = handler
         self._fields = fields
+        self._budget = budget
+        self._held_bytes = 0  # of the budget
         self._task: asyncio.Task[None] | None = None
-        self._request: bytes | None = None  # of a call with one request, once it is here
+        self._request: Received | None = None  # of a call with one request, once it is here
         self._stream = RequestStream(self) if handler.request_streaming else None
         self._answering = False  # the answer's header fields have gone
-        self._code, self._details = grpc.StatusCode.OK, ""
-        self._trailing: MetadataItems = ()
+        self._refusal: tuple[grpc.StatusCode, str, MetadataItems] | None = None
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         try:
@@ -81,6 +91,7 @@ class Call:
     def receive(self, data: bytes, is_end: bool) -> None:
         """More of the request's body."""
         try:
+            self.hold(len(data))
             messages = self._reader.feed(data)
             if is_end and not self._reader.is_between_messages:
                 raise MessageError(grpc.StatusCode.INTERNAL, "the request ends within a message")
@@ -117,7 +128,7 @@ class Call:
         """End the call with a status that is not OK; raises, so that the servicer ends as well."""
         if code is grpc.StatusCode.OK:
             raise ValueError("abort takes a status that is not OK")
-        self._code, self._details, self._trailing = code, details, trailing_metadata
+        self._refusal = (code, details, trailing_metadata)
         raise grpc.aio.AbortError
 
     async def write(self, message: Any) -> None:
@@ -130,20 +141,6 @@ class Call:
         self._connection.send_data(self, prefixed(self._serialised(message)))
         await self._connection.drain(self)
 
-    async def send_initial_metadata(self, initial_metadata: MetadataItems) -> None:
-        """Send the answer's header fields."""
-        self._connection.send_response(self, RESPONSE_FIELDS + metadata_fields(initial_metadata))
-        self._answering = True
-
-    def set_code(self, code: grpc.StatusCode) -> None:
-        self._code = code
-
-    def set_details(self, details: str) -> None:
-        self._details = details
-
-    def set_trailing_metadata(self, trailing_metadata: MetadataItems) -> None:
-        self._trailing = trailing_metadata
-
     def invocation_metadata(self) -> tuple[tuple[str, str | bytes], ...]:
         """The caller's metadata; values of keys that end in `-bin` are bytes."""
         return metadata_of(self._fields)
@@ -151,10 +148,6 @@ class Call:
     def time_remaining(self) -> float | None:
         """Seconds until the call's deadline, where it has one."""
         return None if self._deadline is None else max(0.0, self._deadline - self._loop.time())
-
-    def peer(self) -> str:
-        """The caller's address."""
-        return self._connection.peer
 
     # The end
 
@@ -169,9 +162,37 @@ class Call:
             self._connection.send_response(self, RESPONSE_FIELDS + fields, is_end=True)
         self._set_ended()
 
+    # What its request stream asks for
+
     def acknowledge(self, count: int) -> None:
         """Let the caller send so many bytes more."""
         self._connection.acknowledge(self, count)
+
+    def hold(self, count: int) -> None:
+        """Hold so many bytes more of the request; less, where it is negative.
+
+        Raises:
+            MessageError: RESOURCE_EXHAUSTED, where all calls together would hold too much.
+        """
+        self._budget.take(count)
+        self._held_bytes += count
+
+    def read(self, received: Received) -> Any:
+        """A request as its servicer takes it.
+
+        Raises:
+            MessageError: It is damaged, too large or of another kind.
+        """
+        message = self._reader.plain(received)
+        if received[0] and self._stream is None:
+            self.hold(len(message))
+        deserialise = self._handler.request_deserializer
+        if deserialise is None:
+            return message
+        try:
+            return deserialise(message)
+        except Exception as error:
+            raise MessageError(grpc.StatusCode.INTERNAL, f"the request is no message of its kind: {error}") from error
 
     def _run(self, request: Any) -> None:
         self._task = self._loop.create_task(self._answer(request))
@@ -179,17 +200,15 @@ class Call:
     async def _answer(self, request: Any) -> None:
         try:
             if self._stream is None:
-                request = self._deserialised(request)
+                request = self.read(request)
             if self._handler.response_streaming:
                 await self._answer_stream(request)
             else:
                 call = self._handler.stream_unary if self._stream is not None else self._handler.unary_unary
-                answer = await call(request, self)
-                if self._code is grpc.StatusCode.OK:
-                    self._answer_one(self._serialised(answer))
-            self.end(self._code, self._details, self._trailing)
+                self._answer_one(self._serialised(await call(request, self)))
+            self.end(grpc.StatusCode.OK)
         except grpc.aio.AbortError:
-            self.end(self._code, self._details, self._trailing)
+            self.end(*(self._refusal or (grpc.StatusCode.UNKNOWN,)))
         except MessageError as error:
             self.end(error.code, str(error))
         except asyncio.CancelledError:
@@ -214,8 +233,7 @@ class Call:
         if not self._answering:
             self._connection.send_response(self, RESPONSE_FIELDS)
         self._connection.send_data(self, prefixed(answer))
-        fields = status_fields(self._code, self._details, self._trailing) if self._trailing else OK_FIELDS
-        self._connection.send_trailers(self, fields)
+        self._connection.send_trailers(self, OK_FIELDS)
         self._set_ended()
 
     def _set_ended(self) -> None:
@@ -224,6 +242,8 @@ class Call:
             self._timer.cancel()
         if self._stream is not None:
             self._stream.release()
+        self._budget.give_back(self._held_bytes)
+        self._held_bytes = 0
         self._connection.note_end()
 
     def _cancel(self) -> None:
@@ -232,15 +252,6 @@ class Call:
 
     def _deadline_passed(self) -> None:
         self.cut_off(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the answer was there")
-
-    def _deserialised(self, message: bytes) -> Any:
-        read = self._handler.request_deserializer
-        if read is None:
-            return message
-        try:
-            return read(message)
-        except Exception as error:
-            raise MessageError(grpc.StatusCode.INTERNAL, f"the request is no message of its kind: {error}") from error
 
     def _serialised(self, message: Any) -> bytes:
         write = self._handler.response_serializer
@@ -252,17 +263,17 @@ class RequestStream(AsyncIterator[Any]):
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._messages: deque[bytes] = deque()
+        self._messages: deque[Received] = deque()
         self._waiting_bytes = 0
-        self._held_bytes = 0  # received and not acknowledged
+        self._unacknowledged = 0  # bytes
         self._has_ended = False
         self._arrival = asyncio.Event()
 
-    def receive(self, messages: list[bytes], size: int, is_end: bool) -> None:
+    def receive(self, messages: list[Received], size: int, is_end: bool) -> None:
         """More requests, whose bytes on the wire were `size`."""
         self._messages.extend(messages)
-        self._waiting_bytes += sum(map(len, messages))
-        self._held_bytes += size
+        self._waiting_bytes += sum([len(message) for _, message in messages])
+        self._unacknowledged += size
         self._has_ended = self._has_ended or is_end
         self._acknowledge()
         self._arrival.set()
@@ -279,12 +290,14 @@ class RequestStream(AsyncIterator[Any]):
                 raise StopAsyncIteration
             self._arrival.clear()
             await self._arrival.wait()
-        message = self._messages.popleft()
-        self._waiting_bytes -= len(message)
+        received = self._messages.popleft()
+        size = len(received[1])
+        self._waiting_bytes -= size
         self._acknowledge()
-        return self._call._deserialised(message)
+        self._call.hold(-size - PREFIX_BYTES)
+        return self._call.read(received)
 
     def _acknowledge(self) -> None:
-        if self._held_bytes and self._waiting_bytes <= WAITING_BYTES:
-            self._call.acknowledge(self._held_bytes)
-            self._held_bytes = 0
+        if self._unacknowledged and self._waiting_bytes <= WAITING_BYTES:
+            self._call.acknowledge(self._unacknowledged)
+            self._unacknowledged = 0

@@ -1,12 +1,14 @@
 """One connection: bytes of the socket in and out of libnghttp2, and its events to calls."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Any
 
 import grpc
 import ngh2
 
+from serving.http2.budget import ByteBudget
 from serving.http2.call import Call, Handler
 from serving.http2.messages import Fields
 
@@ -15,12 +17,15 @@ CONNECTION_WINDOW = 1 << 24  # of all requests of a connection
 MAX_STREAMS = 1024  # calls of one connection at a time
 MAX_HEADER_BYTES = 16 * 1024
 HIGH_WATER = 256 * 1024  # bytes of a stream that may wait for the caller to read
+MOST_UNREAD = 32 << 20  # bytes of all answers that may wait for it, before its next calls are refused
+KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}  # a peer gone without a word is found in 2 min
 CONFIG = ngh2.Configuration(auto_window_update=False, max_inbound_header_list_size=MAX_HEADER_BYTES)
 SETTINGS = {
     ngh2.Setting.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
     ngh2.Setting.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
     ngh2.Setting.MAX_HEADER_LIST_SIZE: MAX_HEADER_BYTES,
 }
+SHUTTING_DOWN = "the server is shutting down"
 NO_GRPC = [(b":status", b"415"), (b"content-length", b"0")]
 
 
@@ -30,15 +35,23 @@ class Connection(asyncio.Protocol):
     Args:
         find: A method's handler by its path, `/service/method`; None where there is none.
         max_bytes: Size of a request message at most.
+        budget: Of what all calls hold of their requests.
+        endless: Paths of methods whose calls end with the connection alone.
         closed: Called when the connection is gone.
     """
 
     def __init__(
-        self, find: Callable[[bytes], Handler | None], max_bytes: int, closed: Callable[["Connection"], None]
+        self,
+        find: Callable[[bytes], Handler | None],
+        max_bytes: int,
+        budget: ByteBudget,
+        endless: frozenset[bytes],
+        closed: Callable[["Connection"], None],
     ) -> None:
         self.loop = asyncio.get_running_loop()
-        self.peer = ""
-        self._find, self._max_bytes, self._closed = find, max_bytes, closed
+        self._find, self._max_bytes, self._budget, self._closed = find, max_bytes, budget, closed
+        self._endless = endless
+        self._endless_calls: list[Call] = []
         self._calls: dict[int, Call] = {}
         self._active = 0  # calls without an answer
         self._session = ngh2.Connection(ngh2.Role.SERVER, CONFIG)
@@ -62,8 +75,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP's is one
         self._transport = transport
         transport.set_write_buffer_limits(HIGH_WATER)
-        host, port, *_ = transport.get_extra_info("peername") or ("unknown", 0)
-        self.peer = f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"
+        _keep_alive(transport.get_extra_info("socket"))
         self._session.initiate_connection(SETTINGS)
         self._session.set_local_window_size(CONNECTION_WINDOW)
         self._flush()
@@ -134,7 +146,9 @@ class Connection(asyncio.Protocol):
         self._try(self._session.send_shutdown_notice)
 
     def finish_shutdown(self) -> None:
-        """Take no more calls, and close once those in flight have ended."""
+        """Take no more calls, and close once those in flight have ended, of which endless ones end now."""
+        for call in self._endless_calls:
+            call.cut_off(grpc.StatusCode.UNAVAILABLE, SHUTTING_DOWN)
         self._try(self._session.send_goaway)
         self._closing = True
         self._close_if_idle()
@@ -142,7 +156,7 @@ class Connection(asyncio.Protocol):
     def cut_off(self) -> None:
         """End the calls in flight, and close."""
         for call in list(self._calls.values()):
-            call.cut_off(grpc.StatusCode.UNAVAILABLE, "the server is shutting down")
+            call.cut_off(grpc.StatusCode.UNAVAILABLE, SHUTTING_DOWN)
         self.finish_shutdown()
         self._flush()
         if self._transport is not None:
@@ -165,10 +179,17 @@ class Connection(asyncio.Protocol):
         path = named.get(b":path", b"")
         handler = self._find(path)
         self._active += 1
-        call = Call(self, stream_id, handler or NOTHING, fields, self._max_bytes)
+        call = Call(self, stream_id, handler or NOTHING, fields, self._max_bytes, self._budget)
         self._calls[stream_id] = call
+        if path in self._endless:
+            self._endless_calls = [*(other for other in self._endless_calls if not other.ended), call]
         if handler is None:
             call.cut_off(grpc.StatusCode.UNIMPLEMENTED, f"there is no method {path.decode('latin-1')}")
+        elif (unread := self._session.queued_body_size()) > MOST_UNREAD:
+            call.cut_off(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"{unread} bytes of answers wait to be read on this connection, and {MOST_UNREAD} may; read them first",
+            )
         elif event.end_stream:
             call.receive(b"", True)
 
@@ -246,6 +267,16 @@ class Connection(asyncio.Protocol):
     def _abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+
+
+def _keep_alive(sock: Any) -> None:
+    """Have the system ask from time to time whether the peer is still there."""
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE.items():
+        if (option := getattr(socket, name, None)) is not None:  # macOS has another name for the first
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 NOTHING: Handler = grpc.unary_unary_rpc_method_handler(lambda *_: None)

@@ -12,6 +12,7 @@ from urllib.parse import quote_from_bytes
 import grpc
 
 Fields = list[tuple[bytes, bytes]]
+Received = tuple[int, bytes]  # a message's flag, and its bytes as they came
 MetadataItems = Iterable[tuple[str, str | bytes]]
 
 PREFIX_BYTES = 5  # a flag, whether the message is compressed, and its length in 32 bits
@@ -36,7 +37,7 @@ class MessageError(Exception):
 
 
 class MessageReader:
-    """Parts the bytes of a request's body into its messages.
+    """Parts the bytes of a request's body into its messages, and decompresses one when it is wanted.
 
     Args:
         encoding: The `grpc-encoding` of the request.
@@ -56,22 +57,22 @@ class MessageReader:
         self._max_bytes = max_bytes
         self._rest = bytearray()
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """More of the body; the messages that are whole with it.
+    def feed(self, data: bytes) -> list[Received]:
+        """More of the body; the messages that are whole with it, as they came.
 
         Raises:
-            MessageError: RESOURCE_EXHAUSTED for a message that is too large, INTERNAL for one that is damaged.
+            MessageError: RESOURCE_EXHAUSTED for a message that is too large.
         """
         # Most often it is one message and nothing else.
         if not self._rest and len(data) >= PREFIX_BYTES and len(data) == PREFIX_BYTES + self._length(data):
-            return [self._plain(data[0], data[PREFIX_BYTES:])]
+            return [(data[0], data[PREFIX_BYTES:])]
         self._rest += data
         messages = []
         while len(self._rest) >= PREFIX_BYTES:
             end = PREFIX_BYTES + self._length(self._rest)
             if len(self._rest) < end:
                 break
-            messages.append(self._plain(self._rest[0], bytes(self._rest[PREFIX_BYTES:end])))
+            messages.append((self._rest[0], bytes(self._rest[PREFIX_BYTES:end])))
             del self._rest[:end]
         return messages
 
@@ -92,7 +93,13 @@ class MessageReader:
             f"a message of {size} bytes is larger than the limit of {self._max_bytes}",
         )
 
-    def _plain(self, flag: int, message: bytes) -> bytes:
+    def plain(self, received: Received) -> bytes:
+        """A message as it was before its compression.
+
+        Raises:
+            MessageError: RESOURCE_EXHAUSTED for one that is too large, INTERNAL for one that is damaged.
+        """
+        flag, message = received
         if flag == 0:
             return message
         if flag != 1 or not self._window_bits:
@@ -104,6 +111,8 @@ class MessageReader:
             raise MessageError(grpc.StatusCode.INTERNAL, f"a message cannot be decompressed: {error}") from error
         if len(plain) > self._max_bytes:
             raise self._too_large(f"more than {self._max_bytes}")
+        if not inflator.eof or inflator.unused_data:
+            raise MessageError(grpc.StatusCode.INTERNAL, "a message's compressed bytes end too soon or too late")
         return plain
 
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import grpc
 
+from serving.http2.budget import ByteBudget
 from serving.http2.call import Handler
 from serving.http2.connection import Connection
 
@@ -28,10 +29,14 @@ class Server:
 
     Args:
         max_bytes: Size of a request message at most.
+        endless: Paths of methods whose calls never end by themselves, and do not hold a shutdown up.
+        held_bytes: Of their requests, that all calls may hold together.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, endless: Collection[str], held_bytes: int) -> None:
         self._max_bytes = max_bytes
+        self._budget = ByteBudget(held_bytes)
+        self._endless = frozenset(path.encode() for path in endless)
         self._handlers: dict[bytes, Handler] = {}
         self._generic: list[grpc.GenericRpcHandler] = []
         self._connections: set[Connection] = set()
@@ -74,7 +79,7 @@ class Server:
                 return
 
     def _connect(self) -> Connection:
-        connection = Connection(self._find, self._max_bytes, self._disconnect)
+        connection = Connection(self._find, self._max_bytes, self._budget, self._endless, self._disconnect)
         self._connections.add(connection)
         return connection
 

@@ -112,9 +112,9 @@ def test_image_that_is_none_is_refused_with_what_it_is(
 
 
 def test_message_beyond_the_limit_is_refused_and_the_connection_lives_on(stub: Any, refusal: Refusal) -> None:
-    code, message, _ = refusal(lambda: stub.Score(pb.ScoreRequest(image=bytes(5 * 2**20))))
+    code, message, _ = refusal(lambda: stub.Score(pb.ScoreRequest(image=bytes(17 * 2**20))))
     assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert str(4 * 2**20) in message
+    assert str(16 * 2**20) in message
     assert len(stub.Generate(pb.GenerateRequest()).images) == 1
 
 

@@ -114,6 +114,21 @@ def test_colours_become_their_brightness() -> None:
     assert 140 < found[0, 0] < 160  # ITU-R 601: green is 0.587 of brightness
 
 
+def test_jpeg_may_come_in_as_many_scans_as_they_have_and_not_in_any_number() -> None:
+    progressive = file_of(Image.new("RGB", (300, 200)), "JPEG", progressive=True)
+    assert progressive.count(b"\xff\xda") > 2
+    assert decode_file(progressive).normalised
+    with pytest.raises(InvalidArgumentError, match="image: a JPEG file of 101 scans, the limit is 100"):
+        decode_file(b"\xff\xd8\xff" + b"\xff\xda" * 101)
+
+
+def test_gif_beyond_the_limit_is_refused_before_there_is_room_for_it() -> None:
+    screen, frame = (13_000).to_bytes(2, "little") * 2, bytes(4) + (13_000).to_bytes(2, "little") * 2
+    gif = b"GIF89a" + screen + b"\x80\0\0" + bytes(6) + b"," + frame + b"\0\2\2\x4c\1\0;"
+    with pytest.raises(InvalidArgumentError, match=r"169000000 pixels\) is beyond the limit of 25000000"):  # Pillow's
+        decode_file(gif)
+
+
 @pytest.mark.parametrize("size", [(27, 28), (28, 29), (280, 280), (1, 1)])
 @pytest.mark.parametrize("image_format", [*LOSSLESS, *LOSSY])
 def test_image_of_another_size_is_normalised_and_says_so(size: tuple[int, int], image_format: str) -> None:

@@ -34,7 +34,7 @@ def test_messages_come_out_as_they_went_in_however_the_body_is_cut(seed: int) ->
         size = chance.choice((1, 2, 5, 7, 300, 3000))
         found += reader.feed(body[:size])
         body = body[size:]
-    assert found == messages
+    assert found == [(0, message) for message in messages]
     assert reader.is_between_messages
 
 
@@ -55,24 +55,26 @@ def test_message_beyond_the_limit_is_refused_before_it_has_come() -> None:
 def test_compressed_message_is_read_and_so_is_a_plain_one_beside_it(encoding: bytes, compress: object) -> None:
     reader = MessageReader(encoding, LIMIT)
     body = compressed(compress(b"a" * LIMIT)) + prefixed(b"plain")  # type: ignore[operator]
-    assert reader.feed(body) == [b"a" * LIMIT, b"plain"]
+    assert [reader.plain(message) for message in reader.feed(body)] == [b"a" * LIMIT, b"plain"]
 
 
 def test_message_that_swells_beyond_the_limit_is_refused() -> None:
     with pytest.raises(MessageError, match="more than 1000") as refusal:
-        MessageReader(b"gzip", LIMIT).feed(compressed(gzip.compress(bytes(LIMIT * 100))))
+        MessageReader(b"gzip", LIMIT).plain((1, gzip.compress(bytes(LIMIT * 100))))
     assert refusal.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-@pytest.mark.parametrize(("encoding", "flag"), [(b"identity", b"\1"), (b"gzip", b"\2")])
-def test_flag_without_its_encoding_is_refused(encoding: bytes, flag: bytes) -> None:
+@pytest.mark.parametrize(("encoding", "flag"), [(b"identity", 1), (b"gzip", 2)])
+def test_flag_without_its_encoding_is_refused(encoding: bytes, flag: int) -> None:
     with pytest.raises(MessageError):
-        MessageReader(encoding, LIMIT).feed(flag + prefixed(b"abc")[1:])
+        MessageReader(encoding, LIMIT).plain((flag, b"abc"))
 
 
-def test_damaged_compression_is_refused() -> None:
-    with pytest.raises(MessageError, match="cannot be decompressed"):
-        MessageReader(b"gzip", LIMIT).feed(compressed(b"no gzip"))
+@pytest.mark.parametrize("data", [b"no gzip", gzip.compress(b"abc")[:-1], gzip.compress(b"abc") + b"d"])
+def test_damaged_compression_is_refused(data: bytes) -> None:
+    with pytest.raises(MessageError, match=r"cannot be decompressed|end too soon or too late") as refusal:
+        MessageReader(b"gzip", LIMIT).plain((1, data))
+    assert refusal.value.code is grpc.StatusCode.INTERNAL
 
 
 def test_unknown_encoding_is_refused_with_those_that_are_known() -> None:

@@ -6,8 +6,10 @@ from contextlib import suppress
 from typing import Any
 
 import grpc
+import ngh2
 import pytest
 
+from serving.http2.messages import prefixed
 from serving.http2.server import Server
 from serving.port import address_of, reserve
 
@@ -52,6 +54,8 @@ class Echo:
             raise
         return request
 
+    Endless = Hold
+
     async def HoldStream(self, requests: AsyncIterator[bytes], context: Any) -> bytes:
         await self.released.wait()
         return str(sum([len(request) async for request in requests])).encode()
@@ -73,7 +77,7 @@ def handlers(echo: Echo) -> grpc.GenericRpcHandler:
     requests, both = grpc.stream_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
     kinds: dict[str, Any] = {
         "One": unary, "Many": answers, "Sum": requests, "Each": both, "Hold": unary, "HoldStream": requests,
-        "Refuse": unary, "RefuseLate": answers, "Fail": unary,
+        "Endless": unary, "Refuse": unary, "RefuseLate": answers, "Fail": unary,
     }  # fmt: skip
     return grpc.method_handlers_generic_handler("Echo", {name: of(getattr(echo, name)) for name, of in kinds.items()})
 
@@ -81,7 +85,7 @@ def handlers(echo: Echo) -> grpc.GenericRpcHandler:
 def with_server(test: Callable[[Any, Echo, Server], Awaitable[None]]) -> None:
     async def run() -> None:
         echo = Echo()
-        server = Server(LIMIT)
+        server = Server(LIMIT, endless=("/Echo/Endless",), held_bytes=3 * LIMIT // 2)
         server.add_generic_rpc_handlers([handlers(echo)])
         listener = reserve("127.0.0.1", 0)
         await server.start(listener)
@@ -317,6 +321,73 @@ def test_server_without_grace_cuts_calls_off() -> None:
         await server.stop(None)
         assert (await status(held)).code() == grpc.StatusCode.UNAVAILABLE
         await echo.cancelled.wait()
+
+    with_server(test)
+
+
+def test_stopping_server_does_not_wait_for_a_call_without_an_end() -> None:
+    async def test(channel: Any, echo: Echo, server: Server) -> None:
+        held = asyncio.ensure_future(channel.unary_unary("/Echo/Endless")(b""))
+        await echo.waiting.wait()
+        await server.stop(10 * PATIENCE_S)
+        assert (await status(held)).code() == grpc.StatusCode.UNAVAILABLE
+
+    with_server(test)
+
+
+def test_requests_beyond_what_all_calls_may_hold_are_refused_until_there_is_room() -> None:
+    async def test(channel: Any, echo: Echo, server: Server) -> None:
+        large = bytes(LIMIT)
+        held = asyncio.ensure_future(channel.unary_unary("/Echo/Hold")(large))
+        await echo.waiting.wait()
+        one = channel.unary_unary("/Echo/One")
+        assert await one(b"x") == b"x"
+        error = await status(one(large))
+        assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "bytes of requests already" in (error.details() or "")
+        again = await status(one(large, compression=grpc.Compression.Gzip))
+        assert again.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        echo.released.set()
+        assert await held == large
+        for _ in range(5):
+            assert await one(large) == large
+            assert await one(large, compression=grpc.Compression.Gzip) == large
+
+    with_server(test)
+
+
+def test_stream_of_more_than_all_calls_may_hold_passes_as_it_is_taken() -> None:
+    async def test(channel: Any, echo: Echo, server: Server) -> None:
+        assert await channel.stream_unary("/Echo/Sum")(iter([bytes(LIMIT)] * 5)) == str(5 * LIMIT).encode()
+
+    with_server(test)
+
+
+def test_connection_that_reads_no_answers_is_refused_more_of_them() -> None:
+    async def test(channel: Any, echo: Echo, server: Server) -> None:
+        await channel.unary_unary("/Echo/One")(b"x")
+        (connection,) = server._connections
+        host, port = connection._transport.get_extra_info("sockname")[:2]  # type: ignore[union-attr]
+        reader, writer = await asyncio.open_connection(host, port)
+        client = ngh2.Connection(ngh2.Role.CLIENT)
+        client.initiate_connection({ngh2.Setting.INITIAL_WINDOW_SIZE: 0})  # nothing of an answer's body may come
+        fields = [(":method", "POST"), (":scheme", "http"), (":path", "/Echo/One"), (":authority", "x")]
+        fields += [("content-type", "application/grpc"), ("te", "trailers")]
+        statuses: list[bytes] = []
+        while not statuses:
+            stream = client.send_request([(name.encode(), value.encode()) for name, value in fields])
+            client.send_data(stream, prefixed(bytes(LIMIT)), end_stream=True)
+            answered = False
+            while not answered:
+                writer.write(client.data_to_send())
+                client.receive_data(await reader.read(65_536))
+                for event in client.events():
+                    if isinstance(event, ngh2.ResponseReceived) and event.stream_id == stream:
+                        answered = True
+                        statuses += [value for name, value in event.headers if name == b"grpc-status"]
+        assert statuses == [str(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]).encode()]
+        writer.close()
+        assert await channel.unary_unary("/Echo/One")(b"x") == b"x"
 
     with_server(test)
 
