@@ -5,10 +5,12 @@ with DigitsClient("localhost:50051") as client:
     client.score(digits.images[0])               # .real_probability, .real
 """
 
+import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeAlias
 
 import grpc
 import numpy as np
@@ -16,10 +18,15 @@ from numpy.typing import NDArray
 
 from protos.digits.v1 import digits_pb2 as pb
 from protos.digits.v1 import digits_pb2_grpc
-from serving.image_sizes import SIDE
+from serving.image_sizes import RAW_BYTES, SIDE
 from serving.png import encode_png
 
+Image: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
+"""An image file, 784 raw bytes, or grey levels uint8[height, width]."""
+
 TIMEOUT_S = 60.0
+IN_FLIGHT = 16  # images that score_stream has on their way: they share the server's batches
+REFUSALS = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.RESOURCE_EXHAUSTED)
 RETRIES = """{
   "methodConfig": [{
     "name": [{"service": "digits.v1.Digits"}],
@@ -124,27 +131,80 @@ class DigitsClient:
                 response.version,
             )
 
-    def score(self, image: bytes | NDArray[np.uint8], *, version: int = 0) -> Verdict:
+    def score(self, image: Image, *, version: int = 0) -> Verdict:
         """Whether an image is real: an image file's bytes, 784 raw bytes, or grey levels uint8[height, width].
 
         What is not 28x28 is brought to MNIST's form by the server; see docs/scoring.md.
+
+        Raises:
+            TypeError: It is neither bytes nor an array of uint8.
+            ValueError: An array of another shape.
         """
         return _verdict(self._stub.Score(_score_request(image, version), timeout=self._timeout_s))
 
-    def score_stream(self, images: Iterable[bytes | NDArray[np.uint8]], *, version: int = 0) -> Iterator[Verdict]:
-        """The same for many images, in order; a refused image has an `error` and the stream goes on."""
-        for response in self._stub.ScoreStream(_score_request(image, version) for image in images):
-            yield _verdict(response)
+    def score_stream(self, images: Iterable[Image], *, version: int = 0) -> Iterator[Verdict]:
+        """The same for many images, in order; a refused image has an `error`, and the others go on.
+
+        Each image is a call of its own: one that is larger than the server's limit would end a stream of them all.
+
+        Raises:
+            TypeError, ValueError: As of `score`, when it comes to that image.
+        """
+        calls: deque[Any] = deque()
+        try:
+            for image in images:
+                calls.append(self._stub.Score.future(_score_request(image, version), timeout=self._timeout_s))
+                if len(calls) == IN_FLIGHT:
+                    yield _verdict_or_refusal(calls.popleft())
+            while calls:
+                yield _verdict_or_refusal(calls.popleft())
+        finally:
+            for call in calls:
+                call.cancel()
 
 
-def _score_request(image: bytes | NDArray[np.uint8], version: int) -> pb.ScoreRequest:
-    if isinstance(image, bytes):
-        return pb.ScoreRequest(image=image, version=version)
+def _score_request(image: Image, version: int) -> pb.ScoreRequest:
+    if isinstance(image, bytes | bytearray | memoryview):
+        data = bytes(image)
+        # 784 bytes are raw pixels or, by their first bytes, a file; any other number can only be a file.
+        kind = pb.IMAGE_FORMAT_UNSPECIFIED if len(data) == RAW_BYTES else pb.IMAGE_FORMAT_PNG
+        return pb.ScoreRequest(image=data, version=version, format=kind)
+    _check_array(image)
     if image.shape != (SIDE, SIDE):
-        return pb.ScoreRequest(image=encode_png(image), version=version)
+        return pb.ScoreRequest(image=encode_png(image), version=version, format=pb.IMAGE_FORMAT_PNG)
     return pb.ScoreRequest(image=image.tobytes(), version=version, format=pb.IMAGE_FORMAT_RAW)
 
 
+def _check_array(image: Any) -> None:
+    """Raises TypeError or ValueError if it is not uint8[height, width]."""
+    if isinstance(image, str | os.PathLike):
+        raise TypeError(f"{image!r} is a path; an image is a file's bytes (Path.read_bytes()) or uint8[height, width]")
+    if not isinstance(image, np.ndarray):
+        raise TypeError(f"{type(image).__name__} is no image; one is a file's bytes or an array uint8[height, width]")
+    found = f"an image is uint8[height, width], white ink 255 on black 0; this is {image.dtype}{list(image.shape)}"
+    if image.dtype == np.bool_:
+        raise TypeError(f"{found}: convert it by image * np.uint8(255)")
+    if np.issubdtype(image.dtype, np.floating):
+        raise TypeError(f"{found}: if its levels go from 0 to 1, convert it by (image * 255).round().astype(np.uint8)")
+    if image.dtype != np.uint8:
+        raise TypeError(f"{found}: if its levels go from 0 to 255, convert it by image.astype(np.uint8)")
+    if image.ndim == 3 and image.shape[-1] in (3, 4):
+        raise ValueError(f"{found}: if these are colours, make them grey by PIL.Image.fromarray(image).convert('L')")
+    if image.ndim == 3:
+        raise ValueError(f"{found}: if these are several images, give them to score_stream")
+    if image.ndim != 2 or image.size == 0:
+        raise ValueError(found)
+
+
 def _verdict(response: pb.ScoreResponse) -> Verdict:
-    error = response.error.message if response.HasField("error") else None
-    return Verdict(response.real_probability, response.real, response.version, response.normalised, error)
+    return Verdict(response.real_probability, response.real, response.version, response.normalised)
+
+
+def _verdict_or_refusal(call: Any) -> Verdict:
+    """Wait for a call's answer."""
+    try:
+        return _verdict(call.result())
+    except grpc.RpcError as error:
+        if error.code() not in REFUSALS:
+            raise
+        return Verdict(0.0, False, 0, error=error.details())

@@ -1,0 +1,64 @@
+"""The client for Python: what it takes for an image, and what it refuses before a server is asked."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from protos.digits.v1 import digits_pb2 as pb
+from serving.client import DigitsClient
+
+DIGIT = np.zeros((28, 28), np.uint8)
+
+
+@pytest.fixture
+def client(address: str) -> Iterator[DigitsClient]:
+    with DigitsClient(address) as client:
+        yield client
+
+
+def test_array_and_bytes_of_every_kind_score_alike(client: DigitsClient, stub: Any) -> None:
+    raw = stub.Generate(pb.GenerateRequest(seed=1)).images[0]
+    expected = client.score(raw)
+    array = np.frombuffer(raw, np.uint8).reshape(28, 28)
+    for image in (array, bytearray(raw), memoryview(raw), array.data):
+        assert client.score(image) == expected
+
+
+def test_array_of_another_size_is_normalised(client: DigitsClient) -> None:
+    assert client.score(np.asarray(Image.fromarray(DIGIT).resize((90, 60)))).normalised
+    assert not client.score(DIGIT).normalised
+
+
+@pytest.mark.parametrize(
+    ("image", "error", "words"),
+    [
+        (DIGIT.astype(bool), TypeError, ["bool[28, 28]", "uint8[height, width]", "np.uint8(255)"]),
+        (DIGIT.astype(np.float32), TypeError, ["float32[28, 28]", "(image * 255).round().astype(np.uint8)"]),
+        (DIGIT.astype(np.int64), TypeError, ["int64[28, 28]", "image.astype(np.uint8)"]),
+        (np.zeros((30, 40, 3), np.uint8), ValueError, ["uint8[30, 40, 3]", "convert('L')"]),
+        (np.zeros((2, 28, 28), np.uint8), ValueError, ["uint8[2, 28, 28]", "score_stream"]),
+        (np.zeros(784, np.uint8), ValueError, ["uint8[784]", "uint8[height, width]"]),
+        (np.zeros((0, 28), np.uint8), ValueError, ["uint8[0, 28]"]),
+        ("digit.png", TypeError, ["digit.png", "path", "read_bytes"]),
+        (Path("digit.png"), TypeError, ["digit.png", "path", "read_bytes"]),
+        (DIGIT.tolist(), TypeError, ["list", "uint8[height, width]"]),
+    ],
+)
+def test_what_is_no_image_is_refused_with_what_it_is_and_what_it_may_be(
+    client: DigitsClient, image: Any, error: type[Exception], words: list[str]
+) -> None:
+    for score in (client.score, lambda image: next(client.score_stream([image]))):
+        with pytest.raises(error) as refused:
+            score(image)
+        for word in words:
+            assert word in str(refused.value)
+
+
+@pytest.mark.parametrize("data", [b"", b"a text", b"II*\0" + bytes(200), b"<svg/>"])
+def test_bytes_that_are_no_picture_are_told_which_files_are(client: DigitsClient, data: bytes) -> None:
+    (verdict,) = client.score_stream([data])
+    assert f"{len(data)} bytes that are neither 784 raw ones nor a PNG" in str(verdict.error)
