@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 
 from protos.digits.v1 import digits_pb2 as pb
-from serving.client import DigitsClient
+from serving.cli import build_parser
 
 Command = Callable[..., CompletedProcess[str]]
 
@@ -41,6 +42,11 @@ def pixels(response: pb.GenerateResponse) -> np.ndarray:
     return np.frombuffer(b"".join(response.images), np.uint8).reshape(-1, 28, 28)
 
 
+def noise(side: int) -> Image.Image:
+    """A picture that no file format makes smaller."""
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (side, side), np.uint8))
+
+
 def test_sheet_shows_the_images_ten_in_a_row(digitforge: Command, stub: Any, tmp_path: Path) -> None:
     result = digitforge("generate", "-n", 25, "--seed", 7, "-o", tmp_path / "sheet.png")
     assert (result.returncode, result.stderr) == (0, "")
@@ -60,6 +66,15 @@ def test_array_holds_the_images_and_what_they_are(digitforge: Command, stub: Any
         assert np.array_equal(found["images"], pixels(expected))
         assert found["digits"].tolist() == list(expected.digits)
         assert (int(found["seed"]), int(found["offset"]), int(found["version"])) == (2**64 - 1, 2**64 - 1100, 1)
+
+
+@pytest.mark.parametrize("name", ["one.PNG", "one.Npz"])
+def test_ending_is_known_in_any_case_and_the_file_has_its_very_name(
+    digitforge: Command, tmp_path: Path, name: str
+) -> None:
+    result = digitforge("generate", "-n", 1, "--seed", 7, "-o", tmp_path / name)
+    assert result.stdout == f"{tmp_path / name}: 1 image, seed 7, offset 0, version 2\n"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_folder_holds_a_file_each_named_by_index_and_class(digitforge: Command, stub: Any, tmp_path: Path) -> None:
@@ -126,6 +141,43 @@ def test_scores_are_json_lines_where_they_are_asked_for(digitforge: Command, stu
     }
 
 
+def test_refused_files_have_their_json_lines_in_their_places(digitforge: Command, files: list[Path]) -> None:
+    missing = files[0].with_name("missing.png")
+    result = digitforge("score", "--json", missing, *files, missing)
+    assert (result.returncode, result.stderr) == (1, "")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["file"] for line in lines] == [str(path) for path in (missing, *files, missing)]
+    assert lines[0] == lines[4] == {"file": str(missing), "error": "No such file or directory"}
+    assert lines[2] == {"file": str(files[1]), "error": lines[2]["error"]}
+    assert "neither 784 raw ones nor a PNG" in lines[2]["error"]
+    assert ["error" in line for line in lines] == [True, False, True, False, True]
+
+
+def test_file_beyond_the_servers_limit_is_named_and_the_others_are_scored(
+    run_module: Callable[..., CompletedProcess[str]], start_server: Callable[..., Any], files: list[Path]
+) -> None:
+    large = files[0].with_name("large.png")
+    noise(300).save(large)
+    server = start_server("--max-request-bytes", "20000")
+    result = run_module("serving.cli", "score", "--address", server.address, files[0], large, files[2])
+    assert result.returncode == 1
+    assert [line.split()[-1] for line in result.stdout.splitlines()] == [str(files[0]), str(files[2])]
+    (error,) = result.stderr.splitlines()
+    assert error.startswith(f"digitforge: {large}: ")
+    assert "limit of 20000" in error
+
+
+def test_more_files_than_are_on_their_way_at_a_time_are_scored_in_order(
+    digitforge: Command, stub: Any, tmp_path: Path
+) -> None:
+    images = stub.Generate(pb.GenerateRequest(seed=1, n=50)).images
+    for index, image in enumerate(images):
+        (tmp_path / f"{index:02d}.raw").write_bytes(image)
+    expected = [stub.Score(pb.ScoreRequest(image=image)).real_probability for image in images]
+    lines = digitforge("score", "--json", *sorted(tmp_path.iterdir())).stdout.splitlines()
+    assert [json.loads(line)["real_probability"] for line in lines] == pytest.approx(expected, abs=1e-6)
+
+
 def test_picture_of_another_size_is_marked_as_normalised(digitforge: Command, files: list[Path]) -> None:
     picture = files[0].with_name("large.png")
     Image.open(files[0]).resize((90, 90)).save(picture)
@@ -135,12 +187,6 @@ def test_picture_of_another_size_is_marked_as_normalised(digitforge: Command, fi
     assert json.loads(digitforge("score", "--json", picture).stdout)["normalised"] is True
 
 
-def test_array_of_another_size_is_normalised(address: str, files: list[Path]) -> None:
-    with DigitsClient(address) as client:
-        assert client.score(np.asarray(Image.open(files[0]).resize((90, 60)))).normalised
-        assert not client.score(np.asarray(Image.open(files[0]))).normalised
-
-
 def test_file_that_is_no_image_or_not_there_fails_alone(digitforge: Command, files: list[Path]) -> None:
     missing = files[0].with_name("missing.png")
     result = digitforge("score", files[0], missing, *files[1:])
@@ -148,7 +194,7 @@ def test_file_that_is_no_image_or_not_there_fails_alone(digitforge: Command, fil
     assert [line.split()[-1] for line in result.stdout.splitlines()] == [str(files[0]), str(files[2])]
     errors = sorted(result.stderr.splitlines())
     assert len(errors) == 2
-    assert errors[0].startswith(f"digitforge: {files[1]}: image: ")
+    assert errors[0].startswith(f"digitforge: {files[1]}: image: 8 bytes that are neither 784 raw ones nor a PNG")
     assert errors[1] == f"digitforge: {missing}: No such file or directory"
 
 
@@ -168,8 +214,24 @@ def test_refusal_of_the_server_is_told_in_a_line(
     assert not (tmp_path / "digits.npz").exists()
 
 
-def test_folder_that_is_not_there_is_told_in_a_line(digitforge: Command, tmp_path: Path) -> None:
-    assert_fails(digitforge("generate", "-n", 1, "-o", tmp_path / "nowhere" / "digits.npz"), 1, "nowhere")
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["-o", "nowhere/digits.npz"], ["-o ", "no folder", "nowhere"]),
+        (["-o", "file/digits.npz"], ["-o ", "no folder", "file"]),
+        (["-o", "folder.png"], ["-o ", "folder.png", "is a folder"]),
+        (["--out-dir", "file"], ["--out-dir", "file", "no folder"]),
+        (["--out-dir", "file/new"], ["--out-dir", "file", "no folder"]),
+    ],
+)
+def test_place_that_cannot_be_written_to_is_refused_before_a_server_is_asked(
+    run_module: Callable[..., CompletedProcess[str]], tmp_path: Path, options: list[str], words: list[str]
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.png").mkdir()
+    option, place = options
+    result = run_module("serving.cli", "generate", "--address", "localhost:1", option, tmp_path / place)
+    assert_fails(result, 2, *words)
 
 
 @pytest.mark.parametrize(
@@ -201,3 +263,29 @@ def test_server_that_does_not_answer_is_told_with_its_address(
         closed.bind(("127.0.0.1", 0))  # taken, and never listened on
         address = f"127.0.0.1:{closed.getsockname()[1]}"
         assert_fails(run_module("serving.cli", *command, "--address", address), 3, address, "digitforge-serve")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", ":50051", "localhost:", "localhost:abc", "localhost:0", "localhost:65536", "http://localhost", "::1"],
+)
+def test_what_is_no_address_is_refused_with_what_one_is(
+    run_module: Callable[..., CompletedProcess[str]], address: str
+) -> None:
+    result = run_module("serving.cli", "score", "--address", address, __file__)
+    assert_fails(result, 2, "--address", repr(address), "HOST:PORT")
+
+
+@pytest.mark.parametrize(("given", "meant"), [("localhost", "localhost:50051"), ("[::1]", "[::1]:50051")])
+def test_address_without_a_port_has_the_servers_usual_one(given: str, meant: str) -> None:
+    assert build_parser().parse_args(["score", "--address", given, "a.png"]).address == meant
+
+
+def test_unknown_option_is_told_by_the_usage_of_its_command(digitforge: Command) -> None:
+    result = digitforge("generate", "--bogus")
+    assert_fails(result, 2, "digitforge generate", "--bogus")
+    assert "--out-dir" in result.stderr
+
+
+def test_version_is_told(run_module: Callable[..., CompletedProcess[str]]) -> None:
+    assert run_module("serving.cli", "--version").stdout == f"digitforge {version('digitforge')}\n"
