@@ -195,12 +195,13 @@ def test_address_that_is_not_this_machines_is_refused(run_module: RunModule, mod
 
 
 def test_empty_repository_is_refused(run_module: RunModule, tmp_path: Path) -> None:
-    result = run_module("serving", "--device", "cpu", "--model-repository", tmp_path)
+    result = run_module("serving", "--port", "0", "--device", "cpu", "--model-repository", tmp_path)
     assert_refuses_to_start(result, 1, str(tmp_path), "digitforge-export")
 
 
 def test_version_that_is_not_there_is_refused(run_module: RunModule, model_repository: Path) -> None:
-    result = run_module("serving", "--device", "cpu", "--model-repository", model_repository, "--versions", "7")
+    flags = ("--port", "0", "--device", "cpu", "--model-repository", model_repository, "--versions", "7")
+    result = run_module("serving", *flags)
     assert_refuses_to_start(result, 1, "version 7", "[1, 2]")
 
 
@@ -208,7 +209,7 @@ def test_damaged_model_is_refused(run_module: RunModule, tmp_path: Path) -> None
     for model in ("generator", "discriminator"):
         (tmp_path / model / "1").mkdir(parents=True)
         (tmp_path / model / "1" / "model.onnx").write_bytes(b"no model")
-    result = run_module("serving", "--device", "cpu", "--model-repository", tmp_path)
+    result = run_module("serving", "--port", "0", "--device", "cpu", "--model-repository", tmp_path)
     assert_refuses_to_start(result, 1, str(tmp_path / "generator/1/model.onnx"))
 
 
