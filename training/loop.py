@@ -112,7 +112,6 @@ def train(
             say(f"after {run.images_seen:,} images: {text}")
 
         def save() -> None:
-            keep_state()
             run.elapsed_s = clock.elapsed_s
             if workers.first:
                 save_checkpoint(run, path)
@@ -169,15 +168,19 @@ def train(
                     if config.print_losses:
                         say(f"epoch {(run.images_seen - 1) // len(images) + 1}  step {gan.steps}  {losses}")
 
-                # A milestone: the sheet, the quality, the best snapshot, the checkpoint.
+                # What is measured, shown or saved is sound: all workers look, and go back together where it is not.
                 milestone, beyond = divmod(run.images_seen, milestone_images)
                 at_milestone = beyond < len(batch)
+                if at_milestone or progress >= 1 or stopping:
+                    keep_state()
+                    good = run.images_seen
+
+                # A milestone: the sheet, the quality, the best snapshot, the checkpoint.
                 if at_milestone:
                     folder.save_sheet(f"{milestone:04d}", sheet.images(gan.ema), run.images_seen)
                 if held_out is not None and (
                     progress >= 1 or (at_milestone and milestone % config.measure_milestones == 0)
                 ):
-                    check_finite(gan.ema)
                     quality = measure_snapshot(gan.ema, config, held_out)
                     folder.log(run.images_seen, quality)
                     figures = "  ".join(f"{name} {value:.3g}" for name, value in quality.items())
@@ -187,11 +190,9 @@ def train(
                         run.best = {"images_seen": run.images_seen, **quality, "generator": weights}
                 if at_milestone:
                     if (len(run.snapshots) + 1) / (SNAPSHOTS + 1) <= progress < 1:
-                        check_finite(gan.ema)
                         weights = copy.deepcopy(gan.ema.state_dict())
                         run.snapshots.append({"images_seen": run.images_seen, "generator": weights})
                     save()
-                    good = run.images_seen
                     if workers.first:
                         write_report(run, path, len(images))
 
