@@ -157,7 +157,7 @@ def test_reader_that_stops_reading_stops_its_stream(
         assert len(other.Generate(pb.GenerateRequest(n=64)).images) == 64
         if turn == 50:
             before = most_kb(server.process.pid)
-    assert most_kb(server.process.pid) - before < 10_000  # made on, as many images as the others had take 5 MB, and it gets more
+    assert most_kb(server.process.pid) - before < 10_000  # the images of the others take 5 MB
     offsets = [next(stream).offset for _ in range(20)]
     assert offsets == [512 * number for number in range(1, 21)]
     stream.cancel()
