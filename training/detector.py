@@ -124,6 +124,11 @@ def train_detector(
     return detector, calibrate(detector, config, own, data.held_out.images)
 
 
+def kinds_for(snapshots: Sequence[Generator]) -> list[str]:
+    """The names of all kinds in `SHARES`, but for the snapshots' where there are none."""
+    return [name for name in SHARES if name != SNAPSHOTS or snapshots]
+
+
 def make_fakes(
     config: TrainingConfig,
     generator: Generator,
@@ -131,7 +136,7 @@ def make_fakes(
     data: DataSet,
     tick: Callable[[], None],
 ) -> dict[str, Kind]:
-    """All kinds of `SHARES` by name, but for the snapshots' where there are none.
+    """The kinds by name, as `kinds_for` lists them.
 
     `tick` is called every so often.
     """
@@ -154,8 +159,7 @@ def make_fakes(
         "no digits": lambda: NoDigits(images, rng),
     }
     kinds: dict[str, Kind] = {}
-    wanted = [name for name in SHARES if name != SNAPSHOTS or snapshots]
-    for name in tqdm(wanted, desc="fakes", unit="kind", disable=None):
+    for name in tqdm(kinds_for(snapshots), desc="fakes", unit="kind", disable=None):
         tick()
         kinds[name] = makers[name]()
     return kinds

@@ -132,6 +132,21 @@ def tell_figures(quality: Mapping[str, float]) -> list[ToldFigure]:
     return told
 
 
+def tell_headlines(quality: Mapping[str, float]) -> str:
+    """The figures that are shown first, in a line."""
+    told = [f"{figure.label} {figure.value}" for figure in tell_figures(quality) if figure.headline]
+    return ", ".join(told)
+
+
+def write_duration(seconds: float) -> str:
+    """A time as text, in the two largest units."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
 def write_value(value: float, unit: str = "number") -> str:
     """A value as text, with as many places as mean something."""
     if unit == "count":

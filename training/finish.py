@@ -15,12 +15,13 @@ from evaluation.reference import NAME as REFERENCE
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.config import TrainingConfig
 from training.data import DataSet
-from training.detector import logits_of, train_detector
+from training.detector import kinds_for, logits_of, train_detector
+from training.figures import tell_headlines
 from training.gan import Gan
 from training.interrupts import StopRequest
 from training.loop import SHEET_IMAGES
 from training.measure import FixedLatents, generated_digits, measure_snapshot
-from training.model_card import save_safetensors, write_model_card
+from training.model_card import MODEL_CARD, save_safetensors, write_model_card
 from training.networks import Generator
 from training.plots import draw_plots
 from training.report import write_report
@@ -34,6 +35,9 @@ def finish(run: Checkpoint, gan: Gan, data: DataSet, path: Path, stop: StopReque
     """
     generator = best_generator(run, gan)
     snapshots = [snapshot_of(gan, snapshot["generator"]) for snapshot in run.snapshots]
+    if run.config.detector_images:
+        kinds = ", ".join(kinds_for(snapshots))
+        say(f"training the detector on {run.config.detector_images:,} real images, and as many fakes: {kinds}")
     trained = train_detector(run.config, gan.discriminator, generator, snapshots, data, stop)
     if trained is None:
         return
@@ -64,7 +68,7 @@ def finish(run: Checkpoint, gan: Gan, data: DataSet, path: Path, stop: StopReque
     write_model_card(run, path)
     write_report(run, path, len(data.fit))
     save_checkpoint(run, path)
-    say("  ".join(f"{name} {value:.4g}" for name, value in run.quality.items() if not name.endswith("_floor")))
+    say(f"{tell_headlines(run.quality)}; the other figures are in {path / MODEL_CARD}")
 
 
 def measure(generator: Generator, config: TrainingConfig, data: DataSet, path: Path) -> dict[str, float]:

@@ -15,7 +15,7 @@ from training.chart_svg import DrawnChart, draw_chart
 from training.charts import CHARTS
 from training.checkpoint import Checkpoint
 from training.config import LENGTHS, PRESETS, TrainingConfig
-from training.figures import ToldFigure, tell_figures
+from training.figures import ToldFigure, tell_figures, write_duration
 from training.film import film, whole_picture
 from training.metrics_file import Metrics, read_metrics
 from training.run_folder import METRICS
@@ -86,25 +86,15 @@ def render_report(run: Checkpoint, path: Path, metrics: Metrics, epoch_images: i
 def _facts(run: Checkpoint) -> list[tuple[str, str]]:
     config = run.config
     unit = next(name for name in LENGTHS if getattr(config, name) is not None)
-    facts = [
+    return [
         ("Run", run.run_id),
         ("Preset", config.preset),
         ("Data set", run.dataset),
         ("Length", f"{getattr(config, unit):,} {unit}"),
         ("Images seen", f"{run.images_seen:,}"),
-        ("Time", f"{_duration(run.elapsed_s)}{_speed(run)}"),
+        ("GAN trained in", f"{write_duration(run.elapsed_s)}{_speed(run)}"),
+        ("Source", run.source_commit),
     ]
-    if device := getattr(run, "device", None):
-        facts.append(("Device", str(device)))
-    return [*facts, ("Source", run.source_commit)]
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 def _speed(run: Checkpoint) -> str:

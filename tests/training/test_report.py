@@ -97,7 +97,16 @@ def whole_run(tmp_path: Path) -> Checkpoint:
 
 def test_a_whole_run_is_told(whole_run: Checkpoint, tmp_path: Path) -> None:
     page = page_of(whole_run, tmp_path)
-    for text in ("my-run", "abcdef", "1 min 15 s", "8.4 × floor", "97.3%", "0.97", "its learning rate is halved"):
+    for text in (
+        "my-run",
+        "abcdef",
+        "trained in",
+        "1 min 15 s",
+        "8.4 × floor",
+        "97.3%",
+        "0.97",
+        "its learning rate is halved",
+    ):
         assert text in page.text
     assert {figure["id"] for figure in page.all("figure") if "id" in figure} == {f"chart-{c.name}" for c in CHARTS}
     assert len([rect for rect in page.all("rect") if "discriminator_too_strong" in str(rect["class"])]) == 6
