@@ -15,6 +15,7 @@ from tqdm import tqdm
 from training.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from training.config import PRESETS, TrainingConfig
 from training.data import NAMES, DataSet, DataUnavailableError, load_data_set
+from training.figures import write_duration
 from training.finish import finish
 from training.gan import DivergedError
 from training.idx_files import DataFileError
@@ -77,10 +78,14 @@ def run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
             if gan is not None:
                 finish(state, gan, data, path, stop, tell)
     if not state.finished:
-        say(f"interrupted after {state.images_seen:,} images; go on with: digitforge-train --resume --out {path}")
+        again = f"--resume --out {path}"
+        say(
+            f'interrupted after {state.images_seen:,} images; go on with: make train TRAIN_ARGS="{again}" '
+            f"(or digitforge-train {again})"
+        )
         return INTERRUPTED
-    say(f"finished in {state.elapsed_s:.0f} s: {path}; look at {path / REPORT}")
-    say(f"export it with: digitforge-export {path}")
+    say(f"finished: {path}, the GAN trained in {write_duration(state.elapsed_s)}; look at {path / REPORT}")
+    say(f"export it with: make export RUN={path} (or digitforge-export {path})")
     return 0
 
 
@@ -89,7 +94,7 @@ def prepare(
 ) -> tuple[Path, Checkpoint, DataSet]:
     """The run's folder, its state, new or as it was left, and its data set."""
     if options.resume:
-        path = options.out or RUNS / LATEST
+        path = real_name(options.out or RUNS / LATEST)
         if overrides:
             raise UsageError(f"--resume goes on with the run's own config: leave out --{flag(next(iter(overrides)))}")
         state = load_checkpoint(path)
@@ -109,6 +114,11 @@ def prepare(
     path.mkdir(parents=True, exist_ok=True)
     save_checkpoint(state, path)  # from here on, whatever happens, it can be resumed
     return path, state, data
+
+
+def real_name(path: Path) -> Path:
+    """The run's own folder in the place of a link such as `latest`, which is another one's tomorrow."""
+    return Path(os.path.relpath(path.resolve())) if path.is_symlink() else path
 
 
 def configure(overrides: dict[str, Any]) -> TrainingConfig:

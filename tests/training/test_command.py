@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -51,11 +52,16 @@ def test_a_run_leaves_everything_in_a_numbered_folder(
     assert run.dataset == "sklearn-digits"
     assert run.quality is not None
     assert {"test_images", "frechet_ratio", "precision", "recognised_as_asked", "auroc"} <= run.quality.keys()
-    assert "export it with: digitforge-export" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    own_name = "artifacts/runs/0002-default-sklearn-digits"
+    assert f"export it with: make export RUN={own_name} (or digitforge-export {own_name})" in said
+    assert "training the detector on 256 real images, and as many fakes: own generator, own snapshots, " in said
+    assert re.search(r"\nFréchet distance [\d,.]+ × floor, .*, Detector's AUROC [\d.]+; .*MODEL_CARD.md\n", said)
+    assert re.search(rf"\nfinished: {own_name}, the GAN trained in (\d+ min )?\d+ s; ", said)
     assert run.config.dataset == "sklearn-digits"
     assert [snapshot["images_seen"] for snapshot in run.snapshots] == [512]  # of the milestones, the one on the way
     assert main(["--resume"]) == 0
-    assert "is finished" in capsys.readouterr().out
+    assert f"{own_name} is finished" in capsys.readouterr().out
 
 
 def test_latest_is_the_run_that_was_started_or_resumed_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,8 +117,10 @@ def test_an_interrupted_run_saves_itself_and_says_how_to_go_on(number: signal.Si
     process.send_signal(number)
     rest, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert "go on with: digitforge-train --resume --out" in rest
-    run = load_checkpoint(tmp_path / "run")
+    run_folder = tmp_path / "run"
+    assert f'go on with: make train TRAIN_ARGS="--resume --out {run_folder}"' in rest
+    assert f"(or digitforge-train --resume --out {run_folder})" in rest
+    run = load_checkpoint(run_folder)
     assert run.images_seen >= 500
     assert not run.finished
 
