@@ -5,7 +5,6 @@ figure needs of the real data, so that a run can keep it in a file and later ste
 """
 
 import json
-import os
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from evaluation.frechet import frechet_distance
 from evaluation.kernel import kernel_distance
 from evaluation.memorisation import nearest_training_images
 from evaluation.precision_recall import precision_recall
+from evaluation.whole_file import whole_file
 
 NAME = "reference.npz"
 FORMAT = 1
@@ -123,14 +123,10 @@ class FullReference:
 
     def save(self, path: Path) -> None:
         """Write it, for MNIST about 13 MB. The file is complete as soon as it has its name."""
-        beside = path.with_suffix(".partial")
         content = {name: value.numpy() for name, value in vars(self).items() if isinstance(value, Tensor)}
         about = {"format": FORMAT, "classifier": VERSION, "dataset": self.dataset, "floors": self.floors}
-        with beside.open("wb") as file:
+        with whole_file(path) as file:
             np.savez_compressed(file, allow_pickle=False, about=np.array(json.dumps(about)), **content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
 
     @classmethod
     def load(cls, path: Path) -> "FullReference":

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import onnx
 
 from training.checkpoint import Checkpoint
-from training.model_card import describe
+from training.model_card import describe, quality_text
 
 PREFIX = "digitforge."
 SCHEMA = 1
@@ -58,8 +58,3 @@ def with_quality(model: onnx.ModelProto, variant: str, quality: Mapping[str, flo
     values = {entry.key: entry.value for entry in model.metadata_props if entry.key.startswith(PREFIX)}
     own = {"variant": variant, "quality": quality_text(quality)}
     return values | {PREFIX + name: value for name, value in own.items()}
-
-
-def quality_text(quality: Mapping[str, float]) -> str:
-    """Figures by name as JSON, six digits each."""
-    return json.dumps({name: float(f"{value:.6g}") for name, value in quality.items()})

@@ -78,7 +78,7 @@ def connected_parts(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
 def _reached(labels: NDArray[np.intp], mass: NDArray[np.float64]) -> list[int]:
     """The largest part and those that are no specks and near, or near to one that is."""
     rest = [int(part) for part in np.argsort(-mass) if mass[part] > 0 and mass[part] >= SHARE * mass.max()]
-    boxes = {part: _box(labels == part) for part in rest}
+    boxes = {part: bounding_box(labels == part) for part in rest}
     kept = [rest.pop(0)]
     box = boxes[kept[0]]
     while True:
@@ -92,7 +92,8 @@ def _reached(labels: NDArray[np.intp], mass: NDArray[np.float64]) -> list[int]:
             box = (*np.minimum(box[:2], boxes[part][:2]), *np.maximum(box[2:], boxes[part][2:]))
 
 
-def _box(mask: NDArray[np.bool_]) -> tuple[int, ...]:
+def bounding_box(mask: NDArray[np.bool_]) -> tuple[int, ...]:
+    """The first and one past the last row and column of a mask that is true somewhere: top, left, bottom, right."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from serving.components import digit_mask
+from serving.components import bounding_box, digit_mask
 from serving.image_sizes import SIDE
 from serving.ink import ink_map
 
@@ -38,10 +38,9 @@ def normalise(picture: Image.Image) -> NDArray[np.uint8]:
         work, scale = _work_size(picture)
         ink, threshold = ink_map(np.asarray(work, np.float32))
         ink = np.where(digit_mask(ink, threshold), ink, 0).astype(np.float32)
-        found = _box(ink > EDGE)
-        if found is None:
+        if not (inked := ink > EDGE).any():
             return np.zeros((SIDE, SIDE), np.uint8)
-        top, left, bottom, right = found
+        top, left, bottom, right = bounding_box(inked)
         margin = MARGIN * max(bottom - top, right - left) + 2
         closer = (
             max(0, int((left - margin) / scale)),
@@ -79,14 +78,6 @@ def _work_size(picture: Image.Image) -> tuple[Image.Image, float]:
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     kind = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
     return picture.resize(size, kind, reducing_gap=2.0 if scale < 1 else None), scale
-
-
-def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
-    """The first and one past the last row and column: top, left, bottom, right."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
-        return None
-    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
 def _in_box(ink: NDArray[np.float32]) -> NDArray[np.float32]:

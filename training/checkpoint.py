@@ -3,7 +3,6 @@
 The trainer writes it; the exporter reads it through `load_checkpoint`.
 """
 
-import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
+from evaluation.whole_file import whole_file
 from training.config import TrainingConfig
 
 FORMAT = 3
@@ -82,12 +82,8 @@ def save_checkpoint(checkpoint: Checkpoint, run_folder: Path) -> None:
 
 def save_atomically(content: Any, path: Path) -> None:
     """`torch.save` into a file that is complete as soon as it has its name."""
-    beside = path.with_suffix(".partial")
-    with beside.open("wb") as file:
+    with whole_file(path) as file:
         torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
 
 
 def load_checkpoint(run_folder: Path) -> Checkpoint:

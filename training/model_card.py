@@ -6,7 +6,6 @@ carries it too, so that a card can be written from any of them.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
@@ -18,6 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from evaluation.classifier import VERSION
+from evaluation.whole_file import whole_file
 from training.checkpoint import Checkpoint
 from training.figures import tell_figures
 
@@ -49,14 +49,20 @@ def describe(run: Checkpoint) -> dict[str, str]:
         "source_commit": run.source_commit,
         "config": json.dumps(run.config.model_dump(), sort_keys=True),
         "config_hash": run.config.digest(),
-        "quality": json.dumps({name: float(f"{value:.6g}") for name, value in run.quality.items()}),
+        "quality": quality_text(run.quality),
     }
+
+
+def quality_text(quality: Mapping[str, float]) -> str:
+    """Figures by name as JSON, six digits each."""
+    return json.dumps({name: float(f"{value:.6g}") for name, value in quality.items()})
 
 
 def write_model_card(run: Checkpoint, path: Path) -> Path:
     """Write the card of a finished run into its folder, and return the card's path."""
     card = path / MODEL_CARD
-    _write_atomically(model_card(describe(run)).encode(), card)
+    with whole_file(card) as file:
+        file.write(model_card(describe(run)).encode())
     return card
 
 
@@ -106,7 +112,8 @@ def save_safetensors(run: Checkpoint, path: Path) -> None:
         if weights is None:
             raise ValueError(f"run {run.run_id} has no {role}")
         tensors: dict[str, Tensor] = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
-        _write_atomically(save(tensors, {"role": role, **about}), path / f"{role}.safetensors")
+        with whole_file(path / f"{role}.safetensors") as file:
+            file.write(save(tensors, {"role": role, **about}))
 
 
 def _without_markup(value: object) -> object:
@@ -117,12 +124,3 @@ def _without_markup(value: object) -> object:
 def _decimal(value: float) -> str:
     """Without an exponent: YAML 1.1 takes 1e-05 for a text."""
     return f"{Decimal(str(value)):f}"
-
-
-def _write_atomically(content: bytes, path: Path) -> None:
-    beside = path.with_suffix(".partial")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
