@@ -4,9 +4,11 @@ Every field is a flag (`--max-batch-rows`), a variable (`DIGITFORGE_MAX_BATCH_RO
 `--config` or `DIGITFORGE_CONFIG` names (`max_batch_rows`). Unknown keys are refused everywhere.
 """
 
+import argparse
 import os
+from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -22,6 +24,16 @@ from serving.image_sizes import MAX_PIXELS, RAW_BYTES
 
 PREFIX = "DIGITFORGE_"
 MAX_ROWS = 2**20
+SOURCES = (
+    "Every option is also a variable (--max-images: DIGITFORGE_MAX_IMAGES) and a key of the file that --config names "
+    "(max_images). An option goes before a variable, a variable before the file."
+)
+METAVARS = {
+    "config": "FILE",
+    "host": "HOST",
+    "model_repository": "DIR",
+    "versions": "N,N",
+}  # the others': N, or the choices
 
 
 def _auto(value: Any) -> Any:
@@ -41,8 +53,9 @@ class _ConfigFile(TomlConfigSettingsSource):
             return {}
         try:
             return self._read_file(Path(path))
-        except ValueError as error:  # TOML that does not parse
-            raise SettingsError(f"{path}: {error}") from error
+        except (OSError, ValueError) as error:  # a ValueError where it is no TOML
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise SettingsRefusedError(f"config = {str(path)!r} (--config or {PREFIX}CONFIG): {reason}") from error
 
 
 class Settings(BaseSettings):
@@ -53,11 +66,6 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="forbid",
         frozen=True,
-        cli_prog_name="digitforge-serve",
-        cli_kebab_case=True,
-        cli_implicit_flags=True,
-        cli_hide_none_type=True,
-        cli_avoid_json=True,
     )
 
     config: Path | None = Field(None, description="TOML file with settings")
@@ -140,11 +148,31 @@ class Settings(BaseSettings):
         if unknown := sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known):
             raise SettingsRefusedError(f"{unknown[0]} is in the environment, but no such setting is known")
         try:
-            return cls(_cli_parse_args=arguments if arguments is not None else True)  # type: ignore[call-arg]
+            return cls(**vars(_build_parser(cls).parse_args(arguments)))
         except ValidationError as error:
             raise SettingsRefusedError("; ".join(map(_explain, error.errors()))) from error
-        except (SettingsError, OSError) as error:
+        except SettingsError as error:
             raise SettingsRefusedError(str(error)) from error
+
+
+def _build_parser(settings: type[Settings]) -> argparse.ArgumentParser:
+    """An option for each field. The values stay text, and what is not given is left out."""
+    parser = argparse.ArgumentParser(
+        prog="digitforge-serve", description=settings.__doc__, epilog=SOURCES, allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"digitforge {package_version('digitforge')}")
+    for name, field in settings.model_fields.items():
+        choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+        default = "" if field.default in (None, []) else f" (default: {field.default})"
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=name,
+            action="append" if name == "versions" else "store",
+            default=argparse.SUPPRESS,
+            metavar=METAVARS.get(name, f"{{{','.join(choices)}}}" if choices else "N"),
+            help=f"{field.description}{default}",
+        )
+    return parser
 
 
 def _explain(problem: Any) -> str:

@@ -115,11 +115,11 @@ def test_every_wrong_value_is_named_at_once() -> None:
 
 
 def test_file_that_is_not_there_or_no_toml_is_refused(file: Path) -> None:
-    with pytest.raises(SettingsRefusedError, match=r"digitforge\.toml"):
-        Settings.load(["--config", str(file)])
-    file.write_text("port =")
-    with pytest.raises(SettingsRefusedError):
-        Settings.load(["--config", str(file)])
+    for content in (None, b"port =", b"\xff"):
+        if content is not None:
+            file.write_bytes(content)
+        with pytest.raises(SettingsRefusedError, match=r"config = .*digitforge\.toml.*--config.*DIGITFORGE_CONFIG"):
+            Settings.load(["--config", str(file)])
 
 
 def test_every_setting_is_explained_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,6 +131,19 @@ def test_every_setting_is_explained_in_the_help(capsys: pytest.CaptureFixture[st
         assert f"--{name.replace('_', '-')}" in text
         assert field.description
         assert field.description in text
+        if field.default not in (None, []):
+            assert f"{field.description} (default: {field.default})" in text
+
+
+def test_help_tells_values_as_people_write_them_and_the_variables(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        Settings.load(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for value in ("--config FILE", "--port N", "--versions N,N", "--device {auto,cpu,cuda}"):
+        assert value in text
+    for word in ("int]", "Path", " str", "default: None", "default: []"):
+        assert word not in text
+    assert "DIGITFORGE_MAX_IMAGES" in text
 
 
 def test_versions_of_a_variable_are_parted_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
