@@ -1,112 +1,26 @@
-"""The server's command line: `digitforge-serve`, or `python -m serving`."""
+"""`digitforge-serve`, or `python -m serving`."""
 
-import asyncio
 import os
 import signal
-import socket
 import sys
-from collections.abc import Callable, Coroutine
-from functools import partial
-from importlib.metadata import version as package_version
 from typing import Any
 
-from serving.device import has_nvidia_driver
-from serving.port import PortError, address_of, reserve, share
-from serving.settings import Settings, SettingsRefusedError
-from serving.supervisor import StartError, Supervisor
-
-FAILED, USAGE = 1, 2
+INTERRUPTED = 130
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Serve until interrupted; the exit code: 0 stopped cleanly, 1 failed, 2 wrong settings."""
-    try:
-        settings = Settings.load(arguments)
-        listener = reserve(settings.host, settings.port)
-    except SettingsRefusedError as error:
-        warn(str(error))
-        return USAGE
-    except PortError as error:
-        warn(str(error))
-        return FAILED
-    cores = cores_allowed()
-    workers = settings.workers or (1 if settings.device != "cpu" and has_nvidia_driver() else cores)
-    threads = settings.threads or max(1, cores // workers)
-    greet = partial(_greet, address_of(listener), workers)
-    if workers == 1:
-        # A shell starts what runs in its background with SIGINT ignored; who sends it means it.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            serve_here(settings, threads, _say_stopping(settings), listener, greet)
-        except StartError as error:
-            warn(str(error))
-            return error.code
-        return 0
-    work = partial(serve_here, settings, threads, _nothing)
-    return Supervisor(work, share(listener, workers), greet, say, warn).run()
+def main() -> int:
+    """Run the command. Ctrl-C ends it cleanly from the first moment; once it serves, the command takes it over."""
+    # Also where SIGINT is ignored, as by what a shell starts in its background: who sends it means it.
+    signal.signal(signal.SIGINT, _end)
+    from serving.command import main as command
+
+    return command()
 
 
-def serve_here(
-    settings: Settings,
-    threads: int,
-    stopping: Callable[[], None],
-    listener: socket.socket,
-    ready: Callable[[list[str]], None],
-) -> None:
-    """Serve in this process.
-
-    Raises:
-        StartError: It cannot.
-    """
-    # Only now: the parent of several workers needs none of it, and forks before gRPC or ONNX Runtime has a thread.
-    from serving.device import DeviceError
-    from serving.model_repository import RepositoryError
-    from serving.server import serve
-
-    try:
-        _run(serve(settings, listener, threads, ready, stopping))
-    except (RepositoryError, DeviceError) as error:
-        raise StartError(str(error)) from error
-
-
-def cores_allowed() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def say(line: str) -> None:
-    """A line for a person."""
-    print(line, flush=True)
-
-
-def warn(line: str) -> None:
-    """A line for a person about what went wrong."""
-    print(f"digitforge-serve: {line}", file=sys.stderr, flush=True)
-
-
-def _greet(address: str, workers: int, lines: list[str]) -> None:
-    for line in lines:
-        say(line)
-    by = f" with {workers} workers" if workers > 1 else ""
-    say(f"digitforge {package_version('digitforge')} serves on {address}{by} (Ctrl-C to stop)")
-
-
-def _say_stopping(settings: Settings) -> Callable[[], None]:
-    return partial(say, f"shutting down; calls in flight have {settings.grace_s:g} s (again to stop at once)")
-
-
-def _nothing() -> None:
-    pass
-
-
-def _run(serving: Coroutine[Any, Any, None]) -> None:
-    """On uvloop where it is installed: calls cost about a third less there."""
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(serving)
-    else:
-        uvloop.run(serving)
+def _end(*_: Any) -> None:
+    """At once: libraries that are being imported make of an exception another one, or pass it over."""
+    os.write(sys.stderr.fileno(), b"interrupted\n")
+    os._exit(INTERRUPTED)
 
 
 if __name__ == "__main__":
