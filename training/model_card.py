@@ -19,7 +19,7 @@ from torch import Tensor
 from evaluation.classifier import VERSION
 from evaluation.whole_file import whole_file
 from training.checkpoint import Checkpoint
-from training.figures import tell_figures
+from training.figures import tell_figures, write_duration
 
 MODEL_CARD = "MODEL_CARD.md"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -76,6 +76,7 @@ def model_card(about: Mapping[str, str], loading: str | None = None) -> str:
     dataset, hub_dataset = DATA_SETS.get(about["dataset"], (about["dataset"], None))
     conditional = int(about["classes"]) > 0
     quality: dict[str, float] = json.loads(about["quality"])
+    config = json.loads(about["config"])
     figures = tell_figures({name: value for name, value in quality.items() if name != "test_images"})
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -99,7 +100,9 @@ def model_card(about: Mapping[str, str], loading: str | None = None) -> str:
         figures=figures,
         test_images=f"{quality['test_images']:,.0f}" if "test_images" in quality else None,
         images_seen=f"{int(about['images_seen']):,}",
-        config=json.dumps(json.loads(about["config"]), indent=2),
+        detector_images=f"{config['detector_images']:,}" if config["detector_images"] else None,
+        training_time=write_duration(int(about["training_seconds"])),
+        config=json.dumps(config, indent=2),
         classifier=VERSION,
         loading=Markup(loading),
     )

@@ -77,6 +77,24 @@ def test_every_figure_is_in_the_table_and_in_the_front_matter(run_of: RunOf) -> 
     assert "split: test" in matter
 
 
+def test_the_card_says_what_the_detector_knows(run_of: RunOf) -> None:
+    own_network, discriminator = (model_card(describe(run_of(PRESETS[preset]))) for preset in ("default", "article"))
+    assert "The detector, a network of its own trained when the generator was finished" in own_network
+    assert "It was also trained on the kinds that digitforge makes for it" in own_network
+    assert "| real images seen by the detector | 200,000 |" in own_network
+    assert "It knows this generator's fakes alone" not in own_network
+    assert "The detector, the discriminator that the generator was trained against" in discriminator
+    assert "It knows this generator's fakes alone, and its probabilities\n  are not calibrated" in discriminator
+    assert "digitforge makes for it" not in discriminator
+    assert "seen by the detector" not in discriminator
+
+
+def test_the_time_is_said_to_be_that_of_the_gans_training(run_of: RunOf) -> None:
+    run = run_of(PRESETS["default"])
+    run.elapsed_s = 127.4
+    assert "| time of the GAN's training | 2 min 7 s |" in model_card(describe(run))
+
+
 def test_a_data_set_of_the_hub_is_named_as_there(run_of: RunOf) -> None:
     about = describe(run_of(PRESETS["default"])) | {"dataset": "mnist"}
     assert '- "ylecun/mnist"' in front_matter(model_card(about))
