@@ -6,6 +6,7 @@ with DigitsClient("localhost:50051") as client:
 """
 
 import os
+import queue
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,7 +26,9 @@ Image: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
 """An image file, 784 raw bytes, or grey levels uint8[height, width]."""
 
 TIMEOUT_S = 60.0
-IN_FLIGHT = 16  # images that score_stream has on their way: they share the server's batches
+IN_FLIGHT = 64  # images that score_stream has on their way, which share the server's batches ...
+IN_FLIGHT_BYTES = 16 << 20  # ... and of how many bytes; a larger one goes alone
+LARGE_BYTES = 16 << 10  # beyond, an image is a call of its own
 REFUSALS = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.RESOURCE_EXHAUSTED)
 RETRIES = """{
   "methodConfig": [{
@@ -145,22 +148,41 @@ class DigitsClient:
     def score_stream(self, images: Iterable[Image], *, version: int = 0) -> Iterator[Verdict]:
         """The same for many images, in order; a refused image has an `error`, and the others go on.
 
-        Each image is a call of its own: one that is larger than the server's limit would end a stream of them all.
+        Up to `IN_FLIGHT` images are taken before the first verdict is given. A large image is a call of its own: one
+        beyond the server's limit would end the stream with all others.
 
         Raises:
             TypeError, ValueError: As of `score`, when it comes to that image.
         """
-        calls: deque[Any] = deque()
+        small: queue.SimpleQueue[pb.ScoreRequest | None] = queue.SimpleQueue()
+        answers = self._stub.ScoreStream(iter(small.get, None))
+        in_flight: deque[tuple[Any, int]] = deque()  # the call of a large image, or None for the stream's; and bytes
+
+        def verdict() -> Verdict:
+            call, _ = in_flight.popleft()
+            return _verdict(next(answers)) if call is None else _verdict_or_refusal(call)
+
         try:
             for image in images:
-                calls.append(self._stub.Score.future(_score_request(image, version), timeout=self._timeout_s))
-                if len(calls) == IN_FLIGHT:
-                    yield _verdict_or_refusal(calls.popleft())
-            while calls:
-                yield _verdict_or_refusal(calls.popleft())
+                request = _score_request(image, version)
+                size = len(request.image)
+                while in_flight and sum(others for _, others in in_flight) + size > IN_FLIGHT_BYTES:
+                    yield verdict()
+                if size > LARGE_BYTES:
+                    in_flight.append((self._stub.Score.future(request, timeout=self._timeout_s), size))
+                else:
+                    small.put(request)
+                    in_flight.append((None, size))
+                if len(in_flight) == IN_FLIGHT:
+                    yield verdict()
+            while in_flight:
+                yield verdict()
         finally:
-            for call in calls:
-                call.cancel()
+            small.put(None)
+            answers.cancel()
+            for call, _ in in_flight:
+                if call is not None:
+                    call.cancel()
 
 
 def _score_request(image: Image, version: int) -> pb.ScoreRequest:
@@ -197,7 +219,8 @@ def _check_array(image: Any) -> None:
 
 
 def _verdict(response: pb.ScoreResponse) -> Verdict:
-    return Verdict(response.real_probability, response.real, response.version, response.normalised)
+    error = response.error.message if response.HasField("error") else None
+    return Verdict(response.real_probability, response.real, response.version, response.normalised, error)
 
 
 def _verdict_or_refusal(call: Any) -> Verdict:

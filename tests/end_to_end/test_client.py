@@ -62,3 +62,14 @@ def test_what_is_no_image_is_refused_with_what_it_is_and_what_it_may_be(
 def test_bytes_that_are_no_picture_are_told_which_files_are(client: DigitsClient, data: bytes) -> None:
     (verdict,) = client.score_stream([data])
     assert f"{len(data)} bytes that are neither 784 raw ones nor a PNG" in str(verdict.error)
+
+
+def test_large_images_are_answered_in_their_places_and_one_beyond_the_limit_ends_nothing(client: DigitsClient) -> None:
+    generator = np.random.default_rng(0)
+    large = [generator.integers(0, 256, (side, side), np.uint8) for side in (1200, 4500)]  # of 1.4 and 20 MB as PNG
+    images = [DIGIT, large[0], DIGIT, large[1], *([DIGIT] * 200), large[0]]
+    verdicts = list(client.score_stream(images))
+    assert [verdict.normalised for verdict in verdicts] == [False, True, False, False, *([False] * 200), True]
+    assert [index for index, verdict in enumerate(verdicts) if verdict.error] == [3]
+    assert "is larger than the limit of" in str(verdicts[3].error)
+    assert verdicts[1] == verdicts[-1]
