@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from export.errors import VerificationError
-from export.inspection import NothingToInspectError, inspect
+from export.inspection import NothingToInspectError, inspect, versions_of
 
 MODEL_REPOSITORY = Path("artifacts/models")
 VARIANTS = ("fp16", "int8")
@@ -24,7 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--inspect",
         type=Path,
         metavar="PATH",
-        help="show what is there instead: a version (models/generator/2), a file, or a whole repository (models)",
+        help="show what is there instead: a version (models@2), one model of it (models/generator/2), a file, or a "
+        "whole repository (models)",
     )
     parser.add_argument(
         "--model-repository", type=Path, default=MODEL_REPOSITORY, help=f"where to (default: {MODEL_REPOSITORY})"
@@ -62,6 +63,9 @@ def _export(folder: Path, repository: Path, variants: tuple[str, ...]) -> int:
                 f"{folder} is not finished ({run.images_seen:,} images so far); "
                 f"go on with: digitforge-train --resume --out {folder}"
             )
+        if earlier := versions_of(run.run_id, repository):
+            versions = "version " + ", ".join(map(str, earlier))
+            print(f"{repository} has run {run.run_id} already, as {versions}; this is another version of it")
         version = export(run, repository, folder, variants, lambda line: print(line, flush=True))
     except (CheckpointError, NotFiniteError, NothingToQuantiseError, ReferenceFileError, RepositoryError) as error:
         return _failed(error)

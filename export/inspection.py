@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import onnx
@@ -29,14 +30,17 @@ def inspect(path: Path) -> str:
     """Describe what a path leads to.
 
     Args:
-        path: A version's folder (`models/generator/2`), a file in it, a model's folder (`models/generator`), or a whole
-            repository (`models`); the last two as a line for each version.
+        path: A version of a repository (`models@2`), one model of it (`models/generator/2`) or a file in that; or a
+            whole repository (`models`, or `models/generator`), as a line for each version.
 
     Raises:
         NothingToInspectError: There is no exported model, or it cannot be read.
     """
     if path.is_file():
         return _describe_file(path)
+    repository, _, version = str(path).rpartition("@")
+    if repository and version.isdecimal() and not path.exists():
+        return "\n\n".join(inspect(Path(repository) / model / version) for model in MODELS)
     if not path.is_dir():
         raise NothingToInspectError(f"{path} does not exist")
     if files := sorted(path.glob("*.onnx")):
@@ -48,6 +52,16 @@ def inspect(path: Path) -> str:
     if not any(_versions(path / model) for model in MODELS):
         raise NothingToInspectError(f"{path} is neither a version of a model nor a repository that holds one")
     return _describe_repository(path)
+
+
+def versions_of(run_id: str, repository: Path) -> list[int]:
+    """The versions of a repository whose generator was made by this run; one that cannot be read is passed over."""
+    found = []
+    for version in sorted(_versions(repository / "generator")):
+        with suppress(NothingToInspectError, OSError):
+            if _metadata(_load(repository / "generator" / str(version) / "model.onnx")).get("run_id") == run_id:
+                found.append(version)
+    return found
 
 
 def _describe_repository(repository: Path) -> str:

@@ -205,6 +205,20 @@ def test_the_command_exports_a_finished_run(run_of: RunOf, tmp_path: Path, capsy
     assert any("quality was not compared: the run keeps no real digits" in line for line in said)
 
 
+def test_a_run_that_is_there_already_is_exported_again_and_the_command_says_so(
+    run_of: RunOf, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository = tmp_path / "models"
+    for version, name in enumerate(("one", "other", "one", "one"), start=1):
+        (tmp_path / name).mkdir(exist_ok=True)
+        save_checkpoint(run_of(PRESETS["article"], name), tmp_path / name)
+        assert command.main([str(tmp_path / name), "--model-repository", str(repository)]) == 0
+        said = capsys.readouterr().out
+        assert f"exported {name} as version {version} of" in said
+        assert ("already" in said) == (version > 2)
+    assert f"{repository} has run one already, as version 1, 3; this is another version of it" in said
+
+
 def test_an_unfinished_run_is_refused_with_the_way_to_finish_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -54,6 +54,14 @@ def test_a_repository_shows_a_line_for_each_version(
     assert inspect(repository / "generator", capsys) == text
 
 
+def test_a_version_of_a_repository_shows_both_models(
+    model_repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = inspect(Path(f"{model_repository}@2"), capsys)
+    for model in ("generator", "discriminator"):
+        assert inspect(model_repository / model / "2", capsys).strip() in both
+
+
 def test_a_file_alone_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
     text = inspect(SHIPPED / "discriminator/1/model.onnx", capsys)
     assert "real_probability  float32[batch, 1]" in text
@@ -63,6 +71,7 @@ def test_a_file_alone_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
     ("name", "content", "message"),
     [
         ("nowhere", None, "does not exist"),
+        ("nowhere@", None, "does not exist"),
         ("empty", "", "is neither a version of a model nor a repository that holds one"),
         ("broken.onnx", b"\xff" * 100, r"cannot be read as ONNX"),
         ("blank.onnx", b"", "is no ONNX model: it has no outputs"),
