@@ -15,8 +15,9 @@ def test_rooms_import_only_what_they_may() -> None:
 
 def test_starting_the_server_and_the_client_imports_no_torch() -> None:
     code = (
-        "import sys, serving.command, serving.cli; "
-        "print([name for name in ('torch', 'torchvision', 'training', 'export', 'onnx') if name in sys.modules])"
+        "import sys, serving.command, serving.server, serving.cli; "
+        "print([name for name in ('torch', 'torchvision', 'training', 'evaluation', 'export', 'onnx') "
+        "if name in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
