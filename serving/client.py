@@ -28,7 +28,7 @@ Image: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
 TIMEOUT_S = 60.0
 IN_FLIGHT = 64  # images that score_stream has on their way, which share the server's batches ...
 IN_FLIGHT_BYTES = 16 << 20  # ... and of how many bytes; a larger one goes alone
-LARGE_BYTES = 16 << 10  # beyond, an image is a call of its own
+LARGE_BYTES = 1000  # beyond, an image is a call of its own; no server has a limit below 1,024
 REFUSALS = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.RESOURCE_EXHAUSTED)
 RETRIES = """{
   "methodConfig": [{

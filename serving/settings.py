@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     max_image_pixels: int = Field(
         MAX_PIXELS, ge=RAW_BYTES, le=2**27, description="width times height of a picture to score"
     )
-    max_request_bytes: int = Field(4 * 2**20, ge=1024, lt=2**31, description="size of one request message")
+    max_request_bytes: int = Field(16 * 2**20, ge=1024, lt=2**31, description="size of one request message")
 
     # The end
     grace_s: float = Field(10, ge=0, le=3600, description="seconds that calls in flight are given at shutdown")
