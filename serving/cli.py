@@ -15,7 +15,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 
-from serving.client import DigitsClient, GeneratedDigits, Verdict
+from serving.client import PORT, DigitsClient, GeneratedDigits, Verdict
 from serving.images import contact_sheet
 from serving.png import encode_png
 
@@ -25,7 +25,6 @@ THRESHOLD = (
     "The verdict is real where the probability reaches the model's own threshold, which need not be 0.5: "
     "make inspect shows it."
 )
-PORT = 50051
 HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+)(?::([0-9]+))?")  # an IPv6 address stands in brackets
 UINT32, UINT64 = 2**32 - 1, 2**64 - 1
 SHEET_LIMIT = 10_000

@@ -25,6 +25,7 @@ from serving.png import encode_png
 Image: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
 """An image file, 784 raw bytes, or grey levels uint8[height, width]."""
 
+PORT = 50051  # the server's default
 TIMEOUT_S = 60.0
 IN_FLIGHT = 64  # images that score_stream has on their way, which share the server's batches ...
 IN_FLIGHT_BYTES = 16 << 20  # ... and of how many bytes; a larger one goes alone
@@ -85,7 +86,7 @@ class DigitsClient:
         timeout_s: Of a call that is no stream.
     """
 
-    def __init__(self, address: str = "localhost:50051", timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, address: str = f"localhost:{PORT}", timeout_s: float = TIMEOUT_S) -> None:
         self._channel = grpc.insecure_channel(
             address,
             options=[("grpc.service_config", RETRIES), ("grpc.max_receive_message_length", 64 * 2**20)],

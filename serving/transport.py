@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
@@ -17,6 +16,7 @@ from serving.errors import InternalError, InvalidArgumentError, RefusedError
 from serving.image_sizes import SIDE
 from serving.png import encode_pngs
 from serving.unwanted import drop
+from serving.window import Window
 from serving.wire import raw_response
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Digits"].full_name
@@ -130,34 +130,6 @@ class DigitsServicer:
         if image.size == (SIDE, SIDE):
             return images.decode(image)  # less work than a thread
         return await asyncio.get_running_loop().run_in_executor(self._pictures, images.decode, image)
-
-
-class Window:
-    """How much of a stream is in work: requests come in as there is room, and go out in the same order.
-
-    Args:
-        count: Requests at a time.
-        size: Bytes at a time; a larger request is let in alone.
-    """
-
-    def __init__(self, count: int, size: int) -> None:
-        self._count, self._size = count, size
-        self._sizes: deque[int] = deque()
-        self._bytes = 0
-        self._room = asyncio.Event()
-
-    async def enter(self, size: int) -> None:
-        """Wait until there is room for a request of so many bytes, and take it."""
-        while self._sizes and (len(self._sizes) >= self._count or self._bytes + size > self._size):
-            self._room.clear()
-            await self._room.wait()
-        self._sizes.append(size)
-        self._bytes += size
-
-    def leave(self) -> None:
-        """The oldest request is done."""
-        self._bytes -= self._sizes.popleft()
-        self._room.set()
 
 
 def add_digits_servicer(servicer: DigitsServicer, server: Any) -> None:

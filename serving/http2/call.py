@@ -61,6 +61,7 @@ class Call:
     ) -> None:
         self.stream_id = stream_id
         self.ended = False  # the answer is complete, or nobody waits for it
+        self.is_endless = False  # it ends with the connection alone
         self._connection = connection
         self._loop = connection.loop
         self._handler = handler
@@ -71,7 +72,6 @@ class Call:
         self._request: Received | None = None  # of a call with one request, once it is here
         self._stream = RequestStream(self) if handler.request_streaming else None
         self._answering = False  # the answer's header fields have gone
-        self._refusal: tuple[grpc.StatusCode, str, MetadataItems] | None = None
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         try:
@@ -128,7 +128,7 @@ class Call:
         """End the call with a status that is not OK; raises, so that the servicer ends as well."""
         if code is grpc.StatusCode.OK:
             raise ValueError("abort takes a status that is not OK")
-        self._refusal = (code, details, trailing_metadata)
+        self.end(code, details, trailing_metadata)
         raise grpc.aio.AbortError
 
     async def write(self, message: Any) -> None:
@@ -207,8 +207,8 @@ class Call:
                 call = self._handler.stream_unary if self._stream is not None else self._handler.unary_unary
                 self._answer_one(self._serialised(await call(request, self)))
             self.end(grpc.StatusCode.OK)
-        except grpc.aio.AbortError:
-            self.end(*(self._refusal or (grpc.StatusCode.UNKNOWN,)))
+        except grpc.aio.AbortError:  # by `abort`, which has ended the call
+            self.end(grpc.StatusCode.UNKNOWN, "the call was aborted")
         except MessageError as error:
             self.end(error.code, str(error))
         except asyncio.CancelledError:

@@ -25,7 +25,6 @@ SETTINGS = {
     ngh2.Setting.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
     ngh2.Setting.MAX_HEADER_LIST_SIZE: MAX_HEADER_BYTES,
 }
-SHUTTING_DOWN = "the server is shutting down"
 NO_GRPC = [(b":status", b"415"), (b"content-length", b"0")]
 
 
@@ -51,7 +50,6 @@ class Connection(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self._find, self._max_bytes, self._budget, self._closed = find, max_bytes, budget, closed
         self._endless = endless
-        self._endless_calls: list[Call] = []
         self._calls: dict[int, Call] = {}
         self._active = 0  # calls without an answer
         self._session = ngh2.Connection(ngh2.Role.SERVER, CONFIG)
@@ -147,20 +145,22 @@ class Connection(asyncio.Protocol):
 
     def finish_shutdown(self) -> None:
         """Take no more calls, and close once those in flight have ended, of which endless ones end now."""
-        for call in self._endless_calls:
-            call.cut_off(grpc.StatusCode.UNAVAILABLE, SHUTTING_DOWN)
+        self._cut_off([call for call in self._calls.values() if call.is_endless])
         self._try(self._session.send_goaway)
         self._closing = True
         self._close_if_idle()
 
     def cut_off(self) -> None:
         """End the calls in flight, and close."""
-        for call in list(self._calls.values()):
-            call.cut_off(grpc.StatusCode.UNAVAILABLE, SHUTTING_DOWN)
+        self._cut_off(list(self._calls.values()))
         self.finish_shutdown()
         self._flush()
         if self._transport is not None:
             self._transport.close()
+
+    def _cut_off(self, calls: list[Call]) -> None:
+        for call in calls:
+            call.cut_off(grpc.StatusCode.UNAVAILABLE, "the server is shutting down")
 
     # Events
 
@@ -181,8 +181,7 @@ class Connection(asyncio.Protocol):
         self._active += 1
         call = Call(self, stream_id, handler or NOTHING, fields, self._max_bytes, self._budget)
         self._calls[stream_id] = call
-        if path in self._endless:
-            self._endless_calls = [*(other for other in self._endless_calls if not other.ended), call]
+        call.is_endless = path in self._endless
         if handler is None:
             call.cut_off(grpc.StatusCode.UNIMPLEMENTED, f"there is no method {path.decode('latin-1')}")
         elif (unread := self._session.queued_body_size()) > MOST_UNREAD:

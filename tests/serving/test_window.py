@@ -1,8 +1,8 @@
-"""How much of a stream of requests is in work; the calls themselves are tested in tests/end_to_end."""
+"""How much of a stream of requests is in work at a time."""
 
 import asyncio
 
-from serving.transport import Window
+from serving.window import Window
 
 
 async def entered(window: Window, size: int) -> bool:
