@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.fault_results import GOAL, draw, events_table, faults_table, summarise
-from benchmarks.report import ARTIFACTS, cores_allowed, markdown_table, text_table, write_json
+from benchmarks.report import ARTIFACTS, write_json
 from benchmarks.training_process import (
     NEVER,
     ROOT,
@@ -37,6 +37,8 @@ from benchmarks.training_process import (
     start_trainer,
     stop,
 )
+from digitforge.machine.cores import cores_allowed
+from judge.tables import markdown_table, text_table
 from training.config import PRESETS, TrainingConfig
 
 NAME = "faults"

@@ -15,8 +15,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmarks.report import text_table, write_json
+from benchmarks.report import write_json
 from evaluation.quality import detector_auroc
+from judge.tables import text_table
 from training.checkpoint import load_checkpoint
 from training.config import TrainingConfig
 from training.data import load_data_set

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 from skimage.morphology import skeletonize
 
-from serving.images import decode_file
+from digitforge.pictures.images import decode_file
 
 ENLARGEMENT = 8  # of a digit before its skeleton is taken: the path is then smooth at the scale of a picture
 CANVAS = (200, 1000)  # pixels of a picture's side

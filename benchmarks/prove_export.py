@@ -26,11 +26,13 @@ import numpy as np
 import torch
 
 from benchmarks.kill_moments import pause
-from benchmarks.report import ARTIFACTS, text_table, write_json
+from benchmarks.report import ARTIFACTS, write_json
 from benchmarks.training_process import ROOT, RunFailedError, environment, exit_code, kill, none_left_behind
 from export.repository import BESIDE
-from serving.device import CPU
-from serving.model_repository import (
+from judge.tables import text_table
+from serving.engine.device import CPU
+from serving.engine.runner import Runner
+from serving.repository.model_repository import (
     DISCRIMINATOR,
     GENERATOR,
     MODEL_FILE,
@@ -38,7 +40,6 @@ from serving.model_repository import (
     complete_versions,
     model_path,
 )
-from serving.runner import Runner
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.config import PRESETS
 from training.networks import build_detector, build_generator

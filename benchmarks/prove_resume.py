@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from benchmarks.kill_moments import KINDS, Life, Moment, TrainedWatch, wait_until
-from benchmarks.report import ARTIFACTS, cores_allowed, text_table, write_json
+from benchmarks.report import ARTIFACTS, write_json
 from benchmarks.same_run import differences, tensor_count
 from benchmarks.training_process import (
     RunFailedError,
@@ -34,6 +34,8 @@ from benchmarks.training_process import (
     none_left_behind,
     start_trainer,
 )
+from digitforge.machine.cores import cores_allowed
+from judge.tables import text_table
 from training.checkpoint import NAME as CHECKPOINT
 from training.checkpoint import load_checkpoint
 

@@ -1,14 +1,14 @@
-"""What a benchmark leaves: a table to read, and JSON that says on what machine and how it was measured."""
+"""What a benchmark leaves beside its table: JSON that says on what machine and how it was measured."""
 
 import json
 import os
 import platform
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from digitforge.machine.cores import cores_allowed
 from training.provenance import source_commit
 
 ARTIFACTS = Path("artifacts/benchmarks")
@@ -40,32 +40,9 @@ def processor() -> str:
     return models[0] if models else platform.machine()
 
 
-def cores_allowed() -> int:
-    """Cores that this process may use: `taskset` and containers allow fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def write_json(name: str, figures: dict[str, Any], how: str) -> Path:
     """Write `artifacts/benchmarks/<name>.json`: the figures, how they were measured, and on what."""
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     path = ARTIFACTS / f"{name}.json"
     path.write_text(json.dumps({"how": how, "machine": machine(), **figures}, indent=2) + "\n")
     return path
-
-
-def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell; the first is a name, the others are figures."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if index else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in (header, *rows)
-    )
-
-
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The same for the documentation."""
-    lines = (header, ["---"] * len(header), *rows)
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

@@ -17,11 +17,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.evaluated_pair import open_pair
 from benchmarks.pen_strokes import KINDS, Picture, normalised, pen_strokes
-from benchmarks.report import text_table, write_json
+from benchmarks.report import write_json
+from digitforge.pictures.normalisation import stroke_width
 from evaluation.classifier import features_and_digits, shipped_classifier
-from serving.normalisation import stroke_width
+from judge.pair import open_pair
+from judge.tables import text_table
 from training.data import load_data_set
 
 NAME = "score-pictures"

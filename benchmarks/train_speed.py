@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.module_tracker import ModuleTracker
 
 from benchmarks import article_script
-from benchmarks.report import cores_allowed, text_table, write_json
+from benchmarks.report import write_json
 from benchmarks.training_process import (
     INTERRUPTED,
     NEVER,
@@ -36,6 +36,8 @@ from benchmarks.training_process import (
     start_trainer,
     stop,
 )
+from digitforge.machine.cores import cores_allowed
+from judge.tables import text_table
 from training.checkpoint import load_checkpoint
 from training.config import PRESETS, TrainingConfig
 from training.gan import Gan

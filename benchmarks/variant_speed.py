@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.report import text_table, write_json
-from serving.device import CPU
-from serving.model_repository import DISCRIMINATOR, GENERATOR, MODEL_FILE, choose_versions, model_path
-from serving.runner import Runner
+from benchmarks.report import write_json
+from judge.tables import text_table
+from serving.engine.device import CPU
+from serving.engine.runner import Runner
+from serving.repository.model_repository import DISCRIMINATOR, GENERATOR, MODEL_FILE, choose_versions, model_path
 
 NAME = "variant_speed"
 WARM_UP = 5  # runs

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from digitforge.machine.whole_file import whole_file
 from evaluation.class_histogram import class_histogram, divergence_from_uniform
 from evaluation.classifier import SHOWING_DIGITS, VERSION, features_and_digits, shipped_classifier
 from evaluation.frechet import frechet_distance
 from evaluation.kernel import kernel_distance
 from evaluation.memorisation import nearest_training_images
 from evaluation.precision_recall import precision_recall
-from evaluation.whole_file import whole_file
 
 NAME = "reference.npz"
 FORMAT = 1

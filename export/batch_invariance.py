@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
+from digitforge.machine.onnx_runtime import onnxruntime
 from export.errors import VerificationError
 from export.on_cpu import Rows, take
 

@@ -7,10 +7,12 @@ would move roundings, and a tanh near -1 or 1 more than that.
 import copy
 
 import onnx
-from onnxruntime.transformers.float16 import convert_float_to_float16
-from onnxruntime.transformers.onnx_model import OnnxModel
 
+from digitforge.machine import onnx_runtime  # noqa: F401  (before onnxruntime)
 from export.layers import outside_layers
+
+from onnxruntime.transformers.float16 import convert_float_to_float16  # isort: skip
+from onnxruntime.transformers.onnx_model import OnnxModel  # isort: skip
 
 
 def to_half_precision(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -18,10 +18,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+from digitforge.machine import onnx_runtime  # noqa: F401  (before onnxruntime)
 from export.layers import layers_of
 from export.on_cpu import take
+
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static  # isort: skip
 
 PRODUCTS = ("Gemm", "MatMul")
 LEAST_WEIGHTS = 1024  # of a product that gains time; the rounding of a smaller one costs accuracy alone

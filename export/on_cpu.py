@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
+
+from digitforge.machine.onnx_runtime import onnxruntime
 
 Rows = Mapping[str, np.ndarray]
 CHUNK = 500  # rows at a time

@@ -1,16 +1,16 @@
 """The server's command line."""
 
-import asyncio
-import os
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version as package_version
-from typing import Any
 
-from serving.device import has_nvidia_driver
-from serving.model_repository import (
+from digitforge.machine.cores import cores_allowed
+from serving.engine.device import has_nvidia_driver
+from serving.process.port import PortError, address_of, reserve, share
+from serving.process.supervisor import Supervisor
+from serving.repository.model_repository import (
     DISCRIMINATOR,
     GENERATOR,
     RepositoryError,
@@ -18,9 +18,7 @@ from serving.model_repository import (
     find_repository,
     model_path,
 )
-from serving.port import PortError, address_of, reserve, share
 from serving.settings import Settings, SettingsRefusedError
-from serving.supervisor import StartError, Supervisor
 
 FAILED, USAGE = 1, 2
 
@@ -41,15 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     workers = settings.workers or (1 if settings.device != "cpu" and has_nvidia_driver() else cores)
     threads = settings.threads or max(1, cores // workers)
     greet = partial(_greet, address_of(listener), workers)
-    if workers == 1:
-        try:
-            serve_here(settings, threads, _say_stopping(settings), listener, greet)
-        except StartError as error:
-            warn(str(error))
-            return error.code
-        return 0
-    work = partial(serve_here, settings, threads, _nothing)
-    return Supervisor(work, share(listener, workers), greet, say, warn).run()
+    return Supervisor(partial(work, settings, threads), share(listener, workers), greet, say, warn).run()
 
 
 def check_models(settings: Settings) -> None:
@@ -64,31 +54,12 @@ def check_models(settings: Settings) -> None:
             model_path(repository, model, version, settings.variant)
 
 
-def serve_here(
-    settings: Settings,
-    threads: int,
-    stopping: Callable[[], None],
-    listener: socket.socket,
-    ready: Callable[[list[str]], None],
-) -> None:
-    """Serve in this process.
+def work(settings: Settings, threads: int, listener: socket.socket, ready: Callable[[list[str]], None]) -> None:
+    """A worker's whole life: see `serving.process.worker.work`."""
+    # Only now: the parent needs none of it, and forks before gRPC or ONNX Runtime has a thread.
+    from serving.process import worker
 
-    Raises:
-        StartError: It cannot.
-    """
-    # Only now: the parent of several workers needs none of it, and forks before gRPC or ONNX Runtime has a thread.
-    from serving.device import DeviceError
-    from serving.server import serve
-
-    try:
-        _run(serve(settings, listener, threads, ready, stopping))
-    except (RepositoryError, DeviceError) as error:
-        raise StartError(str(error)) from error
-
-
-def cores_allowed() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    worker.work(settings, threads, listener, ready)
 
 
 def say(line: str) -> None:
@@ -106,21 +77,3 @@ def _greet(address: str, workers: int, lines: list[str]) -> None:
         say(line)
     by = f" with {workers} workers" if workers > 1 else ""
     say(f"digitforge {package_version('digitforge')} serves on {address}{by} (Ctrl-C to stop)")
-
-
-def _say_stopping(settings: Settings) -> Callable[[], None]:
-    return partial(say, f"shutting down; calls in flight have {settings.grace_s:g} s (again to stop at once)")
-
-
-def _nothing() -> None:
-    pass
-
-
-def _run(serving: Coroutine[Any, Any, None]) -> None:
-    """On uvloop where it is installed: calls cost about a third less there."""
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(serving)
-    else:
-        uvloop.run(serving)

@@ -20,7 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from serving.image_sizes import MAX_PIXELS, RAW_BYTES
+from digitforge.pictures.sizes import MAX_PIXELS, RAW_BYTES
 
 PREFIX = "DIGITFORGE_"
 MAX_ROWS = 2**20

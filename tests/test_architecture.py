@@ -15,9 +15,19 @@ def test_rooms_import_only_what_they_may() -> None:
 
 def test_starting_the_server_and_the_client_imports_no_torch() -> None:
     code = (
-        "import sys, serving.command, serving.server, serving.cli; "
+        "import sys, serving.command, serving.process.worker, digitforge.command; "
         "print([name for name in ('torch', 'torchvision', 'training', 'evaluation', 'export', 'onnx') "
         "if name in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_the_servers_parent_loads_nothing_that_a_fork_must_not_share_and_keeps_no_thread() -> None:
+    code = (
+        "import sys, threading, serving.command; "
+        "print([name for name in ('grpc', 'numpy', 'onnxruntime', 'uvloop', 'ngh2') if name in sys.modules], "
+        "threading.active_count())"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[] 1"

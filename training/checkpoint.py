@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from evaluation.whole_file import whole_file
+from digitforge.machine.whole_file import whole_file
 from training.config import TrainingConfig
 
 FORMAT = 3

@@ -16,8 +16,8 @@ from markupsafe import Markup
 from safetensors.torch import save
 from torch import Tensor
 
+from digitforge.machine.whole_file import whole_file
 from evaluation.classifier import VERSION
-from evaluation.whole_file import whole_file
 from training.checkpoint import Checkpoint
 from training.figures import tell_figures, write_duration
 

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import cores_allowed, text_table, write_json
+from benchmarks.report import write_json
 from benchmarks.serving_load.answers import check_ours, python_client_ms, scores
 from benchmarks.serving_load.contender import GRPC, Contender, ContenderError, Place, alternatives, ours
 from benchmarks.serving_load.h2load import LoadError, Target, load
@@ -23,8 +23,10 @@ from benchmarks.serving_load.plot import draw
 from benchmarks.serving_load.processes import cpu_s, resident_mb
 from benchmarks.serving_load.raw_onnx import limit
 from benchmarks.training_process import exit_code
-from serving.http2.messages import prefixed
-from serving.model_repository import GENERATOR, complete_versions, model_path
+from digitforge.machine.cores import cores_allowed
+from judge.tables import text_table
+from serving.repository.model_repository import GENERATOR, complete_versions, model_path
+from serving.transport.http2.messages import prefixed
 
 PORT = 50_151
 PORTS_EACH = 3  # MLServer wants three
@@ -167,7 +169,7 @@ def score_target(place: Place, as_png: bool) -> Target:
 
 def latent_size_of(model: Path) -> int:
     """The length of a model's latents."""
-    import onnxruntime
+    from digitforge.machine.onnx_runtime import onnxruntime
 
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     return int(session.get_inputs()[0].shape[1])

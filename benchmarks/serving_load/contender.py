@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.report import ARTIFACTS
 from benchmarks.serving_load.h2load import Target
 from protos.digits.v1 import digits_pb2 as pb
-from serving.http2.messages import prefixed
+from serving.transport.http2.messages import prefixed
 
 SCRIPTS = Path(__file__).parent / "contenders"
 ENVIRONMENTS = ARTIFACTS / "environments"

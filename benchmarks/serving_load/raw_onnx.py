@@ -34,7 +34,8 @@ def _set_barrier(barrier: object) -> None:
 def _run(model: Path, batch: int, seconds: float) -> tuple[float, float]:
     """Images a second of wall time, and microseconds of processor time for an image."""
     import numpy as np
-    import onnxruntime
+
+    from digitforge.machine.onnx_runtime import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -165,7 +165,7 @@ def details_of() -> Callable[[status_pb2.Status], list[Message]]:
 
 @pytest.fixture
 def run_module() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs one of our modules as a command to its end: `run_module("serving.cli", "score", ...)`."""
+    """Runs one of our modules as a command to its end: `run_module("digitforge", "score", ...)`."""
 
     def run(module: str, *arguments: Any, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from digitforge.client import DigitsClient
 from protos.digits.v1 import digits_pb2 as pb
-from serving.client import DigitsClient
 
 DIGIT = np.zeros((28, 28), np.uint8)
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from digitforge.command import build_parser
 from protos.digits.v1 import digits_pb2 as pb
-from serving.cli import build_parser
 
 Command = Callable[..., CompletedProcess[str]]
 
@@ -23,7 +23,7 @@ def digitforge(run_module: Callable[..., CompletedProcess[str]], address: str) -
     """Runs a command of the client against the shared server."""
 
     def run(command: str, *options: Any) -> CompletedProcess[str]:
-        return run_module("serving.cli", command, "--address", address, *options)
+        return run_module("digitforge", command, "--address", address, *options)
 
     return run
 
@@ -92,9 +92,9 @@ def test_images_without_classes_are_named_by_index(
     run_module: Callable[..., CompletedProcess[str]], classless_address: str, tmp_path: Path
 ) -> None:
     options = ("--address", classless_address, "-n", 3)
-    assert run_module("serving.cli", "generate", *options, "--out-dir", tmp_path / "one").returncode == 0
+    assert run_module("digitforge", "generate", *options, "--out-dir", tmp_path / "one").returncode == 0
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["0.png", "1.png", "2.png"]
-    assert run_module("serving.cli", "generate", *options, "-o", tmp_path / "two.npz").returncode == 0
+    assert run_module("digitforge", "generate", *options, "-o", tmp_path / "two.npz").returncode == 0
     with np.load(tmp_path / "two.npz") as found:
         assert "digits" not in found
 
@@ -159,7 +159,7 @@ def test_file_beyond_the_servers_limit_is_named_and_the_others_are_scored(
     large = files[0].with_name("large.png")
     noise(300).save(large)
     server = start_server("--max-request-bytes", "20000")
-    result = run_module("serving.cli", "score", "--address", server.address, files[0], large, files[2])
+    result = run_module("digitforge", "score", "--address", server.address, files[0], large, files[2])
     assert result.returncode == 1
     assert [line.split()[-1] for line in result.stdout.splitlines()] == [str(files[0]), str(files[2])]
     (error,) = result.stderr.splitlines()
@@ -230,7 +230,7 @@ def test_place_that_cannot_be_written_to_is_refused_before_a_server_is_asked(
     (tmp_path / "file").touch()
     (tmp_path / "folder.png").mkdir()
     option, place = options
-    result = run_module("serving.cli", "generate", "--address", "localhost:1", option, tmp_path / place)
+    result = run_module("digitforge", "generate", "--address", "localhost:1", option, tmp_path / place)
     assert_fails(result, 2, *words)
 
 
@@ -262,7 +262,7 @@ def test_server_that_does_not_answer_is_told_with_its_address(
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # taken, and never listened on
         address = f"127.0.0.1:{closed.getsockname()[1]}"
-        assert_fails(run_module("serving.cli", *command, "--address", address), 3, address, "digitforge-serve")
+        assert_fails(run_module("digitforge", *command, "--address", address), 3, address, "digitforge-serve")
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_server_that_does_not_answer_is_told_with_its_address(
 def test_what_is_no_address_is_refused_with_what_one_is(
     run_module: Callable[..., CompletedProcess[str]], address: str
 ) -> None:
-    result = run_module("serving.cli", "score", "--address", address, __file__)
+    result = run_module("digitforge", "score", "--address", address, __file__)
     assert_fails(result, 2, "--address", repr(address), "HOST:PORT")
 
 
@@ -288,4 +288,4 @@ def test_unknown_option_is_told_by_the_usage_of_its_command(digitforge: Command)
 
 
 def test_version_is_told(run_module: Callable[..., CompletedProcess[str]]) -> None:
-    assert run_module("serving.cli", "--version").stdout == f"digitforge {version('digitforge')}\n"
+    assert run_module("digitforge", "--version").stdout == f"digitforge {version('digitforge')}\n"

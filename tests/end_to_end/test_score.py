@@ -11,9 +11,9 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, status_pb2
 from PIL import Image, ImageDraw
 
+from digitforge.pictures.images import decode_file
 from protos.digits.v1 import digits_pb2 as pb
 from protos.digits.v1 import digits_pb2_grpc
-from serving.images import decode_file
 
 CLOSE = 1e-6  # a probability may differ in its last bits with the batch that it is in
 

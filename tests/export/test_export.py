@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 
+from digitforge.machine.onnx_runtime import onnxruntime
 from export import command
 from export.errors import VerificationError
 from export.export_run import export

@@ -1,0 +1,149 @@
+"""Between images as people have them and uint8[28, 28], white ink on black."""
+
+import io
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
+
+from digitforge.pictures.errors import PictureError
+from digitforge.pictures.normalisation import normalise
+from digitforge.pictures.picture import upright_grey
+from digitforge.pictures.sizes import MAX_PIXELS, RAW_BYTES, SIDE
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+JPEG = b"\xff\xd8\xff"
+SIGNATURES = (b"\x89PNG\r\n\x1a\n", JPEG, b"GIF87a", b"GIF89a")
+MOST_SCANS = 100  # of a JPEG: a progressive one has about ten, and each takes its time whatever it holds
+START_OF_SCAN = b"\xff\xda"  # nowhere else in a JPEG's data but in a thumbnail, which has a few
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image as the detector takes it.
+
+    Attributes:
+        pixels: uint8[28, 28], white ink on black.
+        normalised: Whether it was brought to this form, as it was of another size.
+    """
+
+    pixels: NDArray[np.uint8]
+    normalised: bool
+
+
+def decode_raw(data: bytes) -> Decoded:
+    """784 bytes, row by row, as they are.
+
+    Raises:
+        PictureError: It is not 784 bytes.
+    """
+    if len(data) != RAW_BYTES:
+        raise PictureError(f"a raw image has {SIDE}x{SIDE} = {RAW_BYTES} bytes, this has {len(data)}")
+    return Decoded(np.frombuffer(data, np.uint8).reshape(SIDE, SIDE), normalised=False)
+
+
+def decode_file(data: bytes, max_pixels: int = MAX_PIXELS) -> Decoded:
+    """A PNG, JPEG, WebP, BMP or GIF file.
+
+    One of 28x28 pixels is taken as it is, white ink on black, transparency on black. Any other is brought to MNIST's
+    form: see `digitforge.pictures.normalisation`. Of an animation the first frame is taken.
+
+    Args:
+        data: The file.
+        max_pixels: The limit on width times height, which is checked before a pixel is decoded.
+
+    Raises:
+        PictureError: It is no such file, damaged, or has more pixels.
+    """
+    return decode(open_file(data, max_pixels))
+
+
+def open_file(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageFile:
+    """Read a file's header, and no pixel yet.
+
+    Raises:
+        PictureError: It is no PNG, JPEG, WebP, BMP or GIF file, or has more pixels.
+    """
+    if data.startswith(JPEG) and (scans := data.count(START_OF_SCAN)) > MOST_SCANS:
+        raise PictureError(f"a JPEG file of {scans} scans, the limit is {MOST_SCANS}")
+    try:
+        with _no_room_for_bombs(data, max_pixels):
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise PictureError(
+            f"{len(data)} bytes that are neither {RAW_BYTES} raw ones nor a PNG, JPEG, WebP, BMP or GIF file"
+        ) from error
+    except Image.DecompressionBombError as error:  # so many that Pillow itself does not go on
+        size = str(error).partition(" exceeds")[0]
+        raise PictureError(f"{size} is beyond the limit of {max_pixels} pixels") from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise PictureError(f"cannot be read: {error}") from error
+    if (pixels := image.width * image.height) > max_pixels:
+        raise PictureError(
+            f"{image.width}x{image.height} = {pixels} pixels, the limit is {max_pixels}; send a smaller picture"
+        )
+    return image
+
+
+@contextmanager
+def _no_room_for_bombs(data: bytes, max_pixels: int) -> Iterator[None]:
+    """Have Pillow itself refuse a GIF file of more pixels: it makes room for the first frame with the header."""
+    before = Image.MAX_IMAGE_PIXELS
+    if data.startswith(b"GIF"):
+        Image.MAX_IMAGE_PIXELS = -(-max_pixels // 2)  # it warns beyond, and refuses beyond twice as many
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def decode(image: ImageFile) -> Decoded:
+    """The pixels of an opened file. For one that is not 28x28 it is some milliseconds of work, or many.
+
+    Raises:
+        PictureError: The file is damaged.
+    """
+    try:
+        if image.size == (SIDE, SIDE):
+            return Decoded(_as_it_is(image), normalised=False)
+        return Decoded(normalise(upright_grey(image)), normalised=True)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise PictureError(f"a damaged file: {error}") from error
+
+
+def _as_it_is(image: Image.Image) -> NDArray[np.uint8]:
+    """A file of 28x28 -> uint8[28, 28]."""
+    image.load()
+    if image.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip instead of scale
+        return (np.asarray(image, np.uint32) >> 8).clip(0, 255).astype(np.uint8)
+    if "A" in image.getbands() or "transparency" in image.info:
+        black = Image.new("RGBA", image.size, "black")
+        image = Image.alpha_composite(black, image.convert("RGBA"))
+    return np.asarray(image.convert("L"))
+
+
+def looks_like_file(data: bytes) -> bool:
+    """Whether the first bytes are those of an image file, rather than of 784 raw pixels."""
+    if data.startswith(b"BM"):  # two dark grey pixels would do as well: a BMP file also tells its size
+        return len(data) != RAW_BYTES or int.from_bytes(data[2:6], "little") == len(data)
+    return data.startswith(SIGNATURES) or (data.startswith(b"RIFF") and data[8:12] == b"WEBP")
+
+
+def contact_sheet(images: Iterable[NDArray[np.uint8]], columns: int, scale: int, gap: int = 2) -> Image.Image:
+    """Images uint8[28, 28] side by side, row by row, each enlarged `scale` times, on dark grey."""
+    pictures = list(images)
+    rows = -(-len(pictures) // columns)
+    step = SIDE * scale + gap
+    sheet = Image.new("L", (min(columns, len(pictures)) * step + gap, rows * step + gap), 48)
+    for index, picture in enumerate(pictures):
+        row, column = divmod(index, columns)
+        enlarged = Image.fromarray(picture).resize((SIDE * scale, SIDE * scale), Image.Resampling.NEAREST)
+        sheet.paste(enlarged, (gap + column * step, gap + row * step))
+    return sheet

@@ -1,0 +1,131 @@
+"""A picture of a digit in MNIST's form: white ink on black, in a box of 20x20, its centre of mass in the middle.
+
+MNIST's way (LeCun et al. 1998, "Gradient-Based Learning Applied to Document Recognition", section III.A): the digit is
+brought to a 20x20 box at its own aspect ratio, with the grey levels that anti-aliasing leaves, and moved by whole
+pixels so that its centre of mass lies at the centre of 28x28. What comes before, finding the ink in a photo, is ours;
+docs/scoring.md tells it with figures.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from digitforge.pictures.components import bounding_box, digit_mask
+from digitforge.pictures.ink import ink_map
+from digitforge.pictures.sizes import SIDE
+
+BOX = 20
+FINE = 8  # places in a pixel of the box, at which strokes are widened
+THINNEST = 1.5  # pixels in the box: one in fifty of MNIST's test digits has thinner strokes
+WIDENED_TO = 2.2  # what thinner strokes are widened to: a little less than the median of MNIST's test digits, 2.4
+WORK = 256**2  # pixels: a larger picture is reduced to so many before its digit is looked for
+LEAST = 64**2  # pixels: a smaller one is enlarged, so that its strokes have an inside
+MARGIN = 0.25  # of the digit's longer side, kept around it for a closer look
+EDGE = 0.1  # ink from which a pixel belongs to the digit's box: its soft edge is inside, as in MNIST
+EMPTY = 0.02  # ink in the whole box, in full pixels: less is none
+
+
+def normalise(picture: Image.Image) -> NDArray[np.uint8]:
+    """Bring a picture to MNIST's form.
+
+    Args:
+        picture: In mode L, of any size.
+
+    Returns:
+        uint8[28, 28], white ink on black, 0 where there is none. All 0 for a picture without ink.
+    """
+    for _ in range(2):  # the second time the digit alone, as large as the picture has it
+        work, scale = _work_size(picture)
+        ink, threshold = ink_map(np.asarray(work, np.float32))
+        ink = np.where(digit_mask(ink, threshold), ink, 0).astype(np.float32)
+        if not (inked := ink > EDGE).any():
+            return np.zeros((SIDE, SIDE), np.uint8)
+        top, left, bottom, right = bounding_box(inked)
+        margin = MARGIN * max(bottom - top, right - left) + 2
+        closer = (
+            max(0, int((left - margin) / scale)),
+            max(0, int((top - margin) / scale)),
+            min(picture.width, int((right + margin) / scale) + 1),
+            min(picture.height, int((bottom + margin) / scale) + 1),
+        )
+        area = (closer[2] - closer[0]) * (closer[3] - closer[1])
+        if scale >= 1 or area > picture.width * picture.height / 2:
+            break
+        picture = picture.crop(closer)
+    return _in_field(_in_box(ink[top:bottom, left:right]))
+
+
+def stroke_width(ink: NDArray[np.float32]) -> float:
+    """The mean width of the strokes, in pixels: a stroke's outline is about twice as long as itself.
+
+    The outline's length is the sum of the slopes, which asks for no threshold (the co-area formula).
+
+    Args:
+        ink: float32[height, width], 0 to 1.
+    """
+    padded = np.pad(ink, 1)
+    down, right = np.diff(padded, axis=0)[:, :-1], np.diff(padded, axis=1)[:-1]
+    outline = float(np.hypot(down, right).sum())
+    return 2 * float(ink.sum()) / outline if outline else 0.0
+
+
+def _work_size(picture: Image.Image) -> tuple[Image.Image, float]:
+    """The picture at a size to work at, and how many of its pixels one of the original's sides has become."""
+    area = picture.width * picture.height
+    scale = (WORK / area) ** 0.5 if area > WORK else min(8.0, max(1.0, (LEAST / area) ** 0.5))
+    if scale == 1:
+        return picture, 1.0
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    kind = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+    return picture.resize(size, kind, reducing_gap=2.0 if scale < 1 else None), scale
+
+
+def _in_box(ink: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A digit's ink float32[height, width] so large that its longer side is 20: float32[<= 20, <= 20], 0 to 1.
+
+    Strokes thinner than MNIST's are widened: a ballpoint's would be a faint grey line in 20 pixels.
+    """
+    width = stroke_width(ink) * BOX / max(ink.shape)
+    wider = 0
+    if width < THINNEST:
+        # Widened by r on each side, the digit has to be 2r smaller before: w (20 - 2r) / 20 + 2r is the width wanted.
+        wider = round(FINE * (WIDENED_TO - width) / (2 * (1 - width / BOX)))
+    fine = _resized(ink, BOX * FINE - 2 * wider)
+    fine = _widened(np.pad(fine, wider), wider)
+    height, breadth = (max(1, round(side / FINE)) for side in fine.shape)
+    return np.asarray(Image.fromarray(fine).resize((breadth, height), Image.Resampling.BOX))
+
+
+def _resized(ink: NDArray[np.float32], long_side: int) -> NDArray[np.float32]:
+    """With a longer side of so many pixels, at its own aspect ratio."""
+    scale = long_side / max(ink.shape)
+    height, width = (max(1, round(side * scale)) for side in ink.shape)
+    return np.asarray(Image.fromarray(ink).resize((width, height), Image.Resampling.BICUBIC)).clip(0, 1)
+
+
+def _widened(ink: NDArray[np.float32], by: int) -> NDArray[np.float32]:
+    """Strokes wider by so many pixels on each side: the largest value in a diamond and a square in turn, an octagon."""
+    for step in range(by):
+        padded = np.pad(ink, 1)
+        down = np.maximum(np.maximum(padded[:-2], padded[2:]), padded[1:-1])
+        if step % 2:
+            ink = np.maximum(np.maximum(down[:, :-2], down[:, 2:]), down[:, 1:-1])
+        else:
+            ink = np.maximum(np.maximum(padded[1:-1, :-2], padded[1:-1, 2:]), down[:, 1:-1])
+    return ink
+
+
+def _in_field(digit: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """A digit float32[<= 20, <= 20] on 28x28 with its centre of mass, to half a pixel, at (14, 14), as MNIST has it."""
+    mass = float(digit.sum())
+    if mass < EMPTY:
+        return np.zeros((SIDE, SIDE), np.uint8)
+    digit = digit / digit.max()
+    mass = float(digit.sum())
+    corner = []
+    for axis, size in enumerate(digit.shape):
+        centre = float(digit.sum(axis=1 - axis) @ np.arange(size)) / mass
+        corner.append(min(max(int(np.floor(SIDE / 2 + 0.5 - centre)), 0), SIDE - size))
+    field = np.zeros((SIDE, SIDE), np.uint8)
+    field[corner[0] : corner[0] + digit.shape[0], corner[1] : corner[1] + digit.shape[1]] = (digit * 255).round()
+    return field

@@ -1,0 +1,1 @@
+"""`digitforge-evaluate`: a run or a version in, figures and pictures out."""

@@ -1,0 +1,155 @@
+"""What the server does, apart from any protocol: check what is asked, generate digits, score images."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.digits.pair import Pair
+from serving.digits.unwanted import drop
+from serving.errors import InvalidArgumentError, NotFoundError, ResourceExhaustedError
+from serving.settings import Settings
+
+STREAM_LENGTH = 2**64  # images of a seed
+LOOK_AHEAD = 2  # chunks of a stream in the making: one to send, one to follow
+
+
+@dataclass(frozen=True)
+class GenerateOrder:
+    """What to generate, checked. A stream stays on the version that it began with."""
+
+    version: Pair
+    seed: int
+    n: int
+    offset: int
+    digit: int | None
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Generated images uint8[n, 28, 28] from `offset` on, and the class of each where the model has classes."""
+
+    images: NDArray[np.uint8]
+    classes: NDArray[np.int64] | None
+    offset: int
+
+
+@dataclass(frozen=True)
+class Score:
+    """The detector's answer."""
+
+    real_probability: float
+    real: bool
+    version: int
+
+
+class DataPlane:
+    """The server's work on its loaded model versions.
+
+    Args:
+        versions: By number.
+        settings: The limits.
+    """
+
+    def __init__(self, versions: Mapping[int, Pair], settings: Settings) -> None:
+        self.versions = versions
+        self.settings = settings
+
+    def version(self, number: int) -> Pair:
+        """A served version by its number; 0 is the newest.
+
+        Raises:
+            NotFoundError: It is not served.
+        """
+        if number == 0:
+            return self.versions[max(self.versions)]
+        if number not in self.versions:
+            raise NotFoundError(f"version: {number} is not served; served are {sorted(self.versions)}")
+        return self.versions[number]
+
+    def order(
+        self, seed: int | None, n: int | None, offset: int, digit: int | None, version: int, limit: int
+    ) -> GenerateOrder:
+        """Check what is asked of Generate, and fill in what is absent.
+
+        Raises:
+            InvalidArgumentError: A value is out of bounds.
+            NotFoundError: The version is not served.
+        """
+        served = self.version(version)
+        n = 1 if n is None else n
+        if n == 0:
+            raise InvalidArgumentError("n", "0 images are asked for; at least 1 must be")
+        if n > limit:
+            hint = "; more goes by GenerateStream" if limit == self.settings.max_images else ""
+            raise InvalidArgumentError("n", f"{n} images are asked for, the limit is {limit}{hint}")
+        if offset + n > STREAM_LENGTH:
+            raise InvalidArgumentError("offset", f"{offset} + {n} images go beyond the stream's end at 2^64")
+        classes = served.metadata.classes
+        if digit is not None and not classes:
+            raise InvalidArgumentError("digit", f"{digit} is asked for, but version {served.number} has no classes")
+        if digit is not None and digit >= classes:
+            raise InvalidArgumentError("digit", f"{digit} is asked for, digits go from 0 to {classes - 1}")
+        return GenerateOrder(served, secrets.randbits(64) if seed is None else seed, n, offset, digit)
+
+    async def generate(self, order: GenerateOrder, deadline: float | None = None) -> Digits:
+        """All images of an order at once."""
+        return await self._generate(order, 0, order.n, deadline)
+
+    async def generate_chunks(self, order: GenerateOrder, deadline: float | None = None) -> AsyncIterator[Digits]:
+        """The images of an order in chunks. The next chunk is made while the reader takes one, and none beyond it.
+
+        A full queue refuses a stream at its first chunk only: later ones wait for room, as nothing that was sent may
+        be lost.
+        """
+        chunk = self.settings.stream_chunk_images
+
+        async def make(start: int) -> Digits:
+            while True:
+                try:
+                    return await self._generate(order, start, min(chunk, order.n - start), deadline)
+                except ResourceExhaustedError as error:
+                    if start == 0:
+                        raise
+                    await asyncio.sleep(error.retry_after_s)
+
+        starts = iter(range(0, order.n, chunk))
+        ahead: list[asyncio.Task[Digits]] = []
+        try:
+            while True:
+                while len(ahead) < LOOK_AHEAD and (start := next(starts, None)) is not None:
+                    ahead.append(asyncio.create_task(make(start)))
+                if not ahead:
+                    return
+                yield await ahead.pop(0)
+        finally:
+            drop(ahead)
+
+    async def score(self, image: NDArray[np.uint8], version: int, deadline: float | None = None) -> Score:
+        """Score an image uint8[28, 28].
+
+        Raises:
+            NotFoundError: The version is not served.
+        """
+        served = self.version(version)
+        probability = await served.real_probability(image, deadline)
+        return Score(probability, probability >= served.threshold, served.number)
+
+    async def close(self) -> None:
+        """Answer what waits, then stop."""
+        for version in self.versions.values():
+            await version.close()
+
+    async def _generate(self, order: GenerateOrder, start: int, count: int, deadline: float | None) -> Digits:
+        offset = order.offset + start
+        classes = order.version.metadata.classes
+        digits = None
+        if classes and order.digit is not None:
+            digits = np.full(count, order.digit, np.int64)
+        elif classes:
+            digits = (offset % classes + np.arange(count)) % classes  # image i has class i mod 10
+        images = await order.version.generate(order.seed, offset, digits, count, deadline)
+        return Digits(images, digits, offset)

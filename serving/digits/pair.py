@@ -1,0 +1,141 @@
+"""One version of the models, loaded: its generator and its discriminator, each behind a batcher."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitforge.latents import normals, random_words
+from serving.engine.batcher import Batcher
+from serving.engine.device import CUDA, DeviceError
+from serving.engine.fair_queue import Rows
+from serving.engine.runner import Runner, power_of_two_buckets
+from serving.engine.warm_up import agreeing_sizes, rows_within
+from serving.repository.model_repository import DISCRIMINATOR, GENERATOR, ModelMetadata, RepositoryError, model_path
+from serving.settings import Settings
+
+log = logging.getLogger(__name__)
+INPUTS = {DISCRIMINATOR: ["images"]}
+OUTPUTS = {GENERATOR: ["images"], DISCRIMINATOR: ["logit", "real_probability"]}
+INLINE_S = 0.002  # so long a batch may hold up the event loop, instead of being handed to a thread and back
+
+
+class Pair:
+    """A pair of models from one training run. Make it within a running event loop.
+
+    Args:
+        repository: The model repository.
+        number: The version's number.
+        provider: Where to run it.
+        threads: Of one inference on the CPU.
+        settings: Which variant, and the batchers' limits.
+
+    Raises:
+        RepositoryError: The files cannot be run, are not a pair, or not with the inputs and outputs of the contract.
+        DeviceError: They cannot be run there.
+    """
+
+    def __init__(self, repository: Path, number: int, provider: str, threads: int, settings: Settings) -> None:
+        paths = {model: model_path(repository, model, number, settings.variant) for model in (GENERATOR, DISCRIMINATOR)}
+        buckets = power_of_two_buckets(settings.max_batch_rows) if provider == CUDA else []
+        runners = {model: _load(path, provider, threads, buckets, provider == CUDA) for model, path in paths.items()}
+        metadata = {model: ModelMetadata.read(runners[model].properties, paths[model]) for model in paths}
+        self.number = number
+        self.variant = settings.variant
+        self.provider = runners[GENERATOR].provider
+        self.metadata = metadata[GENERATOR]
+        if self.metadata.run_id != metadata[DISCRIMINATOR].run_id:
+            raise RepositoryError(
+                f"version {number} of {repository} is no pair: its generator is of run {self.metadata.run_id}, "
+                f"its discriminator of run {metadata[DISCRIMINATOR].run_id}"
+            )
+        self.threshold = metadata[DISCRIMINATOR].threshold
+        inputs = INPUTS | {GENERATOR: ["z", "digit"] if self.metadata.classes else ["z"]}
+        for model, runner in runners.items():
+            if (runner.inputs, runner.outputs) != (inputs[model], OUTPUTS[model]):
+                raise RepositoryError(
+                    f"{paths[model]}: expected inputs {inputs[model]} and outputs {OUTPUTS[model]}, "
+                    f"found {runner.inputs} and {runner.outputs}"
+                )
+        self._runners = runners
+        self._paths = paths
+        self._generator = self._batcher(GENERATOR, self._run_generator, self._generator_rows, settings)
+        self._discriminator = self._batcher(DISCRIMINATOR, runners[DISCRIMINATOR].run, _discriminator_rows, settings)
+
+    async def generate(
+        self, seed: int, offset: int, digits: NDArray[np.int64] | None, count: int, deadline: float | None
+    ) -> NDArray[np.uint8]:
+        """Images `offset` to `offset + count - 1` of a seed's stream, of these classes: uint8[count, 28, 28]."""
+        rows: dict[str, np.ndarray] = {"words": random_words(seed, offset, count, self.metadata.latent_size)}
+        if digits is not None:
+            rows["digit"] = digits.reshape(count, 1)
+        return (await self._generator.submit(rows, deadline))["images"]
+
+    async def real_probability(self, image: NDArray[np.uint8], deadline: float | None) -> float:
+        """The discriminator's answer for one image uint8[28, 28]."""
+        answer = await self._discriminator.submit({"images": image[np.newaxis]}, deadline)
+        return float(answer["real_probability"][0, 0])
+
+    async def close(self) -> None:
+        """Answer what waits, then stop."""
+        await self._generator.close()
+        await self._discriminator.close()
+
+    def _run_generator(self, rows: Rows) -> Rows:
+        """A batch of random words, and of classes where the model has them, to images."""
+        inputs = {"z": normals(rows["words"], self.metadata.latent_size)}
+        return self._runners[GENERATOR].run(inputs | {name: rows[name] for name in rows if name != "words"})
+
+    def _generator_rows(self, count: int) -> Rows:
+        rows: dict[str, np.ndarray] = {"words": random_words(0, 0, count, self.metadata.latent_size)}
+        if self.metadata.classes:
+            rows["digit"] = np.arange(count).reshape(count, 1) % self.metadata.classes
+        return rows
+
+    def _batcher(
+        self, model: str, run: Callable[[Rows], Rows], rows_of: Callable[[int], Rows], settings: Settings
+    ) -> Batcher:
+        """A batcher of a model that is warm; the first run also tells whether the latent size is the right one."""
+        thread = ThreadPoolExecutor(1, thread_name_prefix=model)  # warmed up in, since CUDA graphs belong to a thread
+        try:
+            inline = thread.submit(self._warm_up, model, run, rows_of, settings.max_batch_rows).result()
+        except Exception as error:  # ONNX Runtime's classes have no narrower base
+            thread.shutdown()
+            raise RepositoryError(f"{self._paths[model]} cannot be run: {error}") from error
+        delay_s = settings.max_delay_ms / 1000
+        return Batcher(run, settings.max_batch_rows, settings.max_queue_rows, delay_s, inline, thread)
+
+    def _warm_up(
+        self, model: str, run: Callable[[Rows], Rows], rows_of: Callable[[int], Rows], max_batch_rows: int
+    ) -> int:
+        """A model's first runs, in all its buckets; how many rows may run in the event loop's own thread."""
+        runner = self._runners[model]
+        if not runner.buckets:
+            run(rows_of(1))
+            return rows_within(run, rows_of, INLINE_S, max_batch_rows)
+        buckets = runner.buckets
+        runner.keep_buckets(agreeing_sizes(run, rows_of(max_batch_rows), buckets))
+        if dropped := sorted(set(buckets) - set(runner.buckets)):
+            log.warning(
+                "%s: batches of %s rows would differ from larger ones by some bits here, and are padded up to a size "
+                "that does not",
+                self._paths[model],
+                ", ".join(map(str, dropped)),
+            )
+        return 0  # on a GPU, any batch is better waited for in a thread
+
+
+def _discriminator_rows(count: int) -> Rows:
+    return {"images": np.random.default_rng(0).integers(0, 256, (count, 28, 28), np.uint8)}
+
+
+def _load(path: Path, provider: str, threads: int, buckets: list[int], graphs: bool) -> Runner:
+    try:
+        return Runner(path, provider, threads, buckets, graphs)
+    except DeviceError:
+        raise
+    except Exception as error:  # ONNX Runtime's classes have no narrower base
+        raise RepositoryError(f"{path} cannot be loaded: {error}") from error

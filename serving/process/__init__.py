@@ -1,0 +1,1 @@
+"""How many processes serve, and their life."""

@@ -1,0 +1,121 @@
+"""A worker: loads the models, serves on its socket, and closes both in order."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+
+from serving.digits.data_plane import DataPlane
+from serving.digits.pair import Pair
+from serving.engine.device import DeviceError, pick_provider
+from serving.process.supervisor import AT_ONCE, StartError
+from serving.repository.model_repository import RepositoryError, choose_versions, find_repository
+from serving.services.digits import SERVICE, DigitsServicer, add_digits_servicer
+from serving.settings import Settings
+from serving.transport.http2.server import Server
+
+HELD_BYTES = 256 << 20  # of requests, by all calls of a process together; it is more where the largest ones need it
+
+
+def work(settings: Settings, threads: int, listener: socket.socket, ready: Callable[[list[str]], None]) -> None:
+    """Serve in this process until it is told to stop.
+
+    Raises:
+        StartError: It cannot.
+    """
+    try:
+        _run(serve(settings, listener, threads, ready))
+    except (RepositoryError, DeviceError) as error:
+        raise StartError(str(error)) from error
+
+
+async def serve(
+    settings: Settings,
+    listener: socket.socket,
+    threads: int,
+    ready: Callable[[list[str]], None],
+) -> None:
+    """Serve until SIGTERM, then finish what is in flight; `AT_ONCE` is not to wait for it.
+
+    Args:
+        settings: What, and how much.
+        listener: Where.
+        threads: Of one inference on the CPU.
+        ready: Called once it serves, with lines for a person about what.
+
+    Raises:
+        RepositoryError: There is no such model version, or it is not what it should be.
+        DeviceError: The device cannot be had.
+    """
+    repository = find_repository(settings.model_repository)
+    provider = pick_provider(settings.device)
+    versions = {
+        number: Pair(repository, number, provider, threads, settings)
+        for number in choose_versions(repository, settings.versions)
+    }
+    data_plane = DataPlane(versions, settings)
+    wishes: asyncio.Queue[None] = asyncio.Queue()  # to stop; the second one is to stop at once
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, wishes.put_nowait, None)
+    asyncio.get_running_loop().add_signal_handler(AT_ONCE, _wish_twice, wishes)
+    server, checks = await _listen(settings, data_plane, listener)
+    ready(
+        [
+            f"version {number} of {repository}: run {served.metadata.run_id}, trained on {served.metadata.dataset}, "
+            f"{'class-conditional' if served.metadata.classes else 'without classes'}, on {served.provider}"
+            + (f", variant {served.variant}" if served.variant != "fp32" else "")
+            for number, served in versions.items()
+        ]
+    )
+    await wishes.get()
+
+    # First nobody new is sent here, then the port closes and calls in flight end, and only then the models go.
+    await checks.enter_graceful_shutdown()
+    await _stop(server, settings.grace_s, wishes)
+    await data_plane.close()
+
+
+def _wish_twice(wishes: asyncio.Queue[None]) -> None:
+    for _ in range(2):
+        wishes.put_nowait(None)
+
+
+async def _stop(server: Server, grace_s: float, wishes: asyncio.Queue[None]) -> None:
+    """Close the port and wait for calls in flight, up to `grace_s` or the next wish."""
+    graceful, hurry = asyncio.ensure_future(server.stop(grace_s)), asyncio.ensure_future(wishes.get())
+    await asyncio.wait((graceful, hurry), return_when=asyncio.FIRST_COMPLETED)
+    hurry.cancel()
+    if not graceful.done():
+        graceful.cancel()
+        await server.stop(None)
+
+
+async def _listen(
+    settings: Settings, data_plane: DataPlane, listener: socket.socket
+) -> tuple[Server, health.aio.HealthServicer]:
+    """Serve the digits, the health and the reflection service on a socket."""
+    held_bytes = max(HELD_BYTES, 4 * settings.max_request_bytes)
+    server = Server(settings.max_request_bytes, (f"/{health.SERVICE_NAME}/Watch",), held_bytes)
+    add_digits_servicer(DigitsServicer(data_plane), server)
+    checks = health.aio.HealthServicer()
+    registry: Any = server  # it registers as a grpc.aio.Server does, and is none
+    health_pb2_grpc.add_HealthServicer_to_server(checks, registry)
+    names = [SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME]
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflection.aio.ReflectionServicer(names), registry)
+    await server.start(listener)
+    for service in ("", SERVICE):
+        await checks.set(service, health_pb2.HealthCheckResponse.SERVING)
+    return server, checks
+
+
+def _run(serving: Coroutine[Any, Any, None]) -> None:
+    """On uvloop where it is installed: calls cost about a third less there."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(serving)
+    else:
+        uvloop.run(serving)

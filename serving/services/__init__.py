@@ -1,0 +1,1 @@
+"""Protocols: messages to calls of what is served, and refusals to statuses."""

@@ -1,0 +1,191 @@
+"""`digits.v1.Digits` over gRPC: messages to calls of the data plane, and refusals to statuses."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NoReturn
+
+import grpc
+from google.rpc import status_pb2
+
+from digitforge.pictures import images
+from digitforge.pictures.errors import PictureError
+from digitforge.pictures.png import encode_pngs
+from digitforge.pictures.sizes import SIDE
+from protos.digits.v1 import digits_pb2 as pb
+from serving.digits.data_plane import DataPlane, Digits, GenerateOrder
+from serving.digits.unwanted import drop
+from serving.errors import InternalError, InvalidArgumentError, RefusedError
+from serving.services.window import Window
+from serving.services.wire import raw_response
+
+SERVICE = pb.DESCRIPTOR.services_by_name["Digits"].full_name
+Context = grpc.aio.ServicerContext[Any, Any]
+STATUS_KEY = "grpc-status-details-bin"  # where clients look for a google.rpc.Status
+CODES = {code.value[0]: code for code in grpc.StatusCode}
+FORMATS = frozenset(pb.ImageFormat.values())
+STREAM_WINDOW = 64  # requests of a ScoreStream in work at a time ...
+STREAM_BYTES = 16 << 20  # ... and of their images; one that is larger is in work alone
+PICTURES = 4  # decoded and normalised at a time: a picture at the limit takes up to 340 MB meanwhile
+FEW_IMAGES = 16  # as PNG, up to so many are encoded at once; more in a thread, which costs a switch
+
+
+class DigitsServicer:
+    """The four calls. Every refusal of the data plane ends in `refuse`, or in ScoreStream in its answer's `error`.
+
+    Generate and GenerateStream answer with serialised messages.
+
+    Args:
+        data_plane: Does the work.
+    """
+
+    def __init__(self, data_plane: DataPlane) -> None:
+        self._data_plane = data_plane
+        # Threads of their own: cancelled or not, a picture takes its place until it is decoded.
+        self._pictures = ThreadPoolExecutor(PICTURES, "picture")
+
+    async def Generate(self, request: pb.GenerateRequest, context: Context) -> bytes:
+        try:
+            order = self._order(request, self._data_plane.settings.max_images)
+            digits = await self._data_plane.generate(order, deadline(context))
+            return await generate_response(order, digits, request.format)
+        except RefusedError as error:
+            await refuse(context, error)
+
+    async def GenerateStream(self, request: pb.GenerateRequest, context: Context) -> AsyncIterator[bytes]:
+        try:
+            order = self._order(request, self._data_plane.settings.max_stream_images)
+            async for digits in self._data_plane.generate_chunks(order, deadline(context)):
+                yield await generate_response(order, digits, request.format)
+        except RefusedError as error:
+            await refuse(context, error)
+
+    async def Score(self, request: pb.ScoreRequest, context: Context) -> pb.ScoreResponse:
+        try:
+            return await self._score(request, deadline(context))
+        except RefusedError as error:
+            await refuse(context, error)
+
+    async def ScoreStream(
+        self, requests: AsyncIterator[pb.ScoreRequest], context: Context
+    ) -> AsyncIterator[pb.ScoreResponse]:
+        answers: asyncio.Queue[asyncio.Task[pb.ScoreResponse] | None] = asyncio.Queue()
+        window = Window(STREAM_WINDOW, STREAM_BYTES)
+
+        async def answer(request: pb.ScoreRequest) -> pb.ScoreResponse:
+            try:
+                return await self._score(request, deadline(context))
+            except RefusedError as error:
+                return pb.ScoreResponse(error=error.status())
+
+        async def read() -> None:
+            try:
+                async for request in requests:
+                    # A full window stops the reading, and so, by gRPC's flow control, the writer.
+                    await window.enter(len(request.image))
+                    answers.put_nowait(asyncio.create_task(answer(request)))
+            finally:  # also where the next message is none, which `await reader` then tells
+                answers.put_nowait(None)
+
+        reader = asyncio.create_task(read())
+        try:
+            while (task := await answers.get()) is not None:
+                response = await task
+                window.leave()
+                yield response
+            await reader
+        finally:
+            reader.cancel()
+            left = (answers.get_nowait() for _ in range(answers.qsize()))
+            drop(task for task in left if task is not None)
+
+    def _order(self, request: pb.GenerateRequest, limit: int) -> GenerateOrder:
+        check_format(request.format)
+        return self._data_plane.order(
+            seed=request.seed if request.HasField("seed") else None,
+            n=request.n if request.HasField("n") else None,
+            offset=request.offset,
+            digit=request.digit if request.HasField("digit") else None,
+            version=request.version,
+            limit=limit,
+        )
+
+    async def _score(self, request: pb.ScoreRequest, deadline: float | None) -> pb.ScoreResponse:
+        check_format(request.format)
+        is_file = request.format == pb.IMAGE_FORMAT_PNG or (
+            request.format == pb.IMAGE_FORMAT_UNSPECIFIED and images.looks_like_file(request.image)
+        )
+        self._data_plane.version(request.version)  # refused, if it is to be, before a picture is worked on
+        try:
+            decoded = await self._decoded(request.image) if is_file else images.decode_raw(request.image)
+        except PictureError as error:
+            raise InvalidArgumentError("image", str(error)) from error
+        score = await self._data_plane.score(decoded.pixels, request.version, deadline)
+        return pb.ScoreResponse(
+            real_probability=score.real_probability,
+            version=score.version,
+            real=score.real,
+            normalised=decoded.normalised,
+        )
+
+    async def _decoded(self, data: bytes) -> images.Decoded:
+        image = images.open_file(data, self._data_plane.settings.max_image_pixels)
+        if image.size == (SIDE, SIDE):
+            return images.decode(image)  # less work than a thread
+        return await asyncio.get_running_loop().run_in_executor(self._pictures, images.decode, image)
+
+
+def add_digits_servicer(servicer: DigitsServicer, server: Any) -> None:
+    """Register the four calls, as `add_DigitsServicer_to_server` would, but for those that answer in bytes."""
+    handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        "Generate": grpc.unary_unary_rpc_method_handler(servicer.Generate, pb.GenerateRequest.FromString),
+        "GenerateStream": grpc.unary_stream_rpc_method_handler(servicer.GenerateStream, pb.GenerateRequest.FromString),
+        "Score": grpc.unary_unary_rpc_method_handler(
+            servicer.Score, pb.ScoreRequest.FromString, pb.ScoreResponse.SerializeToString
+        ),
+        "ScoreStream": grpc.stream_stream_rpc_method_handler(
+            servicer.ScoreStream, pb.ScoreRequest.FromString, pb.ScoreResponse.SerializeToString
+        ),
+    }
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, handlers)])
+
+
+def check_format(value: int) -> None:
+    """Raises InvalidArgumentError if it is no known ImageFormat; proto3 lets any number pass."""
+    if value not in FORMATS:
+        known = ", ".join(f"{number} ({name})" for name, number in pb.ImageFormat.items())
+        raise InvalidArgumentError("format", f"{value} is no image format; known are {known}")
+
+
+async def generate_response(order: GenerateOrder, digits: Digits, image_format: int) -> bytes:
+    """The serialised message for generated images, in the format that was asked for."""
+    fields = pb.GenerateResponse(
+        height=SIDE,
+        width=SIDE,
+        digits=digits.classes.tolist() if digits.classes is not None else None,
+        seed=order.seed,
+        offset=digits.offset,
+        version=order.version.number,
+    )
+    if image_format != pb.IMAGE_FORMAT_PNG:
+        return raw_response(digits.images, fields)
+    if len(digits.images) <= FEW_IMAGES:
+        fields.images.extend(encode_pngs(digits.images))
+    else:
+        fields.images.extend(await asyncio.to_thread(encode_pngs, digits.images))
+    return fields.SerializeToString()
+
+
+def deadline(context: Context) -> float | None:
+    """The call's deadline as a time of `time.monotonic()`, if it has one."""
+    remaining = context.time_remaining()
+    return None if remaining is None else time.monotonic() + remaining
+
+
+async def refuse(context: Context, error: RefusedError) -> NoReturn:
+    """End a call with a refusal's status; this is the one place where refusals become gRPC statuses."""
+    status: status_pb2.Status = error.status()
+    metadata = ((STATUS_KEY, status.SerializeToString()),) if error.details else ()
+    await context.abort(CODES[error.code], str(error), metadata)
+    raise InternalError("abort returns never")

@@ -1,0 +1,1 @@
+"""gRPC servers. They know nothing of what is served."""

@@ -1,0 +1,284 @@
+"""A loaded pair of models: what is refused at loading, and what it answers."""
+
+import asyncio
+import logging
+import shutil
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from digitforge.machine.onnx_runtime import onnxruntime
+from serving.digits.pair import Pair
+from serving.engine.device import CPU
+from serving.repository.model_repository import RepositoryError
+from serving.settings import Settings
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings.load([])
+
+
+@pytest.fixture
+def repository(model_repository: Path, tmp_path: Path) -> Path:
+    """A copy that a test may spoil."""
+    return Path(shutil.copytree(model_repository, tmp_path / "models"))
+
+
+@pytest.fixture
+def load(settings: Settings) -> Callable[..., None]:
+    """Loads a version and closes it again."""
+
+    def load(repository: Path, number: int = 1) -> None:
+        async def test() -> None:
+            await Pair(repository, number, CPU, 1, settings).close()
+
+        asyncio.run(test())
+
+    return load
+
+
+def with_version(
+    repository: Path, number: int, settings: Settings, test: Callable[[Pair], Coroutine[Any, Any, None]]
+) -> None:
+    async def run() -> None:
+        version = Pair(repository, number, CPU, 1, settings)
+        await test(version)
+        await version.close()
+
+    asyncio.run(run())
+
+
+def change(path: Path, edit: Callable[[onnx.ModelProto], object]) -> None:
+    model = onnx.load(path)
+    edit(model)
+    onnx.save(model, path)
+
+
+def without_key(key: str) -> Callable[[onnx.ModelProto], None]:
+    def edit(model: onnx.ModelProto) -> None:
+        kept = [entry for entry in model.metadata_props if entry.key != key]
+        assert len(kept) == len(model.metadata_props) - 1
+        del model.metadata_props[:]
+        model.metadata_props.extend(kept)
+
+    return edit
+
+
+def test_pair_of_two_different_runs_is_refused_with_both(repository: Path, load: Callable[..., None]) -> None:
+    shutil.copy(repository / "discriminator/2/model.onnx", repository / "discriminator/1/model.onnx")
+    with pytest.raises(RepositoryError, match=r"version 1 of .* is no pair: .*untrained-1, .*untrained-2"):
+        load(repository)
+
+
+@pytest.mark.parametrize("model", ["generator", "discriminator"])
+@pytest.mark.parametrize("key", ["digitforge.schema", "digitforge.run_id", "digitforge.threshold"])
+def test_model_without_a_key_is_refused_with_file_and_key(
+    model: str, key: str, repository: Path, load: Callable[..., None]
+) -> None:
+    path = repository / model / "1/model.onnx"
+    change(path, without_key(key))
+    with pytest.raises(RepositoryError) as refusal:
+        load(repository)
+    assert str(refusal.value) == f"{path}: its metadata has no {key}"
+
+
+def test_model_with_other_outputs_is_refused_with_what_was_found(repository: Path, load: Callable[..., None]) -> None:
+    path = repository / "discriminator/1/model.onnx"
+    change(path, lambda model: model.graph.output.pop(0))
+    with pytest.raises(RepositoryError) as refusal:
+        load(repository)
+    assert str(path) in str(refusal.value)
+    assert "expected inputs ['images'] and outputs ['logit', 'real_probability']" in str(refusal.value)
+    assert "found ['images'] and ['real_probability']" in str(refusal.value)
+
+
+def test_generator_that_denies_its_classes_is_refused(repository: Path, load: Callable[..., None]) -> None:
+    def edit(model: onnx.ModelProto) -> None:
+        next(entry for entry in model.metadata_props if entry.key == "digitforge.classes").value = "0"
+
+    change(repository / "generator/1/model.onnx", edit)
+    with pytest.raises(RepositoryError, match=r"expected inputs \['z'\] .* found \['z', 'digit'\]"):
+        load(repository)
+
+
+@pytest.mark.parametrize("content", [b"", b"no model at all"])
+def test_file_that_is_no_model_is_refused_by_its_path(
+    content: bytes, repository: Path, load: Callable[..., None]
+) -> None:
+    path = repository / "generator/1/model.onnx"
+    path.write_bytes(content)
+    with pytest.raises(RepositoryError, match=str(path)):
+        load(repository)
+
+
+@pytest.mark.parametrize("value", ["32", "0", "-4", "nan"])
+def test_generator_that_misstates_its_latent_size_is_refused_by_its_path(
+    value: str, repository: Path, load: Callable[..., None]
+) -> None:
+    def edit(model: onnx.ModelProto) -> None:
+        next(entry for entry in model.metadata_props if entry.key == "digitforge.latent_size").value = value
+
+    path = repository / "generator/1/model.onnx"
+    change(path, edit)
+    with pytest.raises(RepositoryError, match=str(path)):
+        load(repository)
+
+
+def test_images_depend_on_seed_index_digit_and_version(model_repository: Path, settings: Settings) -> None:
+    found = {}
+    for number in (1, 2):
+
+        async def test(version: Pair, number: int = number) -> None:
+            for seed, offset, digit in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)):
+                images = await version.generate(seed, offset, np.array([digit]), 1, None)
+                assert images.dtype == np.uint8
+                assert images.shape == (1, 28, 28)
+                found[number, seed, offset, digit] = images.tobytes()
+
+        with_version(model_repository, number, settings, test)
+    assert len(set(found.values())) == 8
+
+
+def test_classless_version_needs_no_digits(classless_repository: Path, settings: Settings) -> None:
+    async def test(version: Pair) -> None:
+        assert version.metadata.classes == 0
+        images = await version.generate(0, 0, None, 3, None)
+        assert images.dtype == np.uint8
+        assert images.shape == (3, 28, 28)
+        assert len({image.tobytes() for image in images}) == 3
+
+    with_version(classless_repository, 1, settings, test)
+
+
+def test_real_probability_is_the_discriminators_own(model_repository: Path, settings: Settings) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
+    other = 255 - image
+
+    async def test(version: Pair) -> None:
+        first, second = await asyncio.gather(
+            version.real_probability(image, None), version.real_probability(other, None)
+        )
+        assert 0 < first < 1
+        assert first != second
+        assert await version.real_probability(image, None) == pytest.approx(first, abs=1e-6)
+
+    with_version(model_repository, 1, settings, test)
+
+
+def test_variant_is_served_instead_of_the_model_where_it_is_asked_for(repository: Path, settings: Settings) -> None:
+    for model in ("generator", "discriminator"):  # another version's weights, under the variant's name
+        shutil.copy(repository / model / "2/model.onnx", repository / model / "1/model.int8.onnx")
+    found = {}
+
+    async def test(version: Pair) -> None:
+        found[version.variant] = (await version.generate(0, 0, np.array([0]), 1, None)).tobytes()
+
+    with_version(repository, 1, settings, test)
+    with_version(repository, 1, Settings.load(["--variant", "int8"]), test)
+    assert found["fp32"] != found["int8"]
+
+
+@pytest.fixture
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes the CPU for a GPU: buckets, bound buffers, and graphs that ONNX Runtime makes none of there."""
+    monkeypatch.setattr("serving.digits.pair.CUDA", CPU)
+
+
+@pytest.fixture
+def bound_runs(monkeypatch: pytest.MonkeyPatch) -> dict[object, list[tuple[int, int]]]:
+    """The rows and the thread of each run of a session with bound buffers."""
+    seen: dict[object, list[tuple[int, int]]] = defaultdict(list)
+    run = onnxruntime.InferenceSession.run_with_iobinding
+
+    def run_and_note(session: Any, binding: Any, options: Any = None) -> None:
+        run(session, binding, options)
+        seen[session].append((binding.get_outputs()[0].shape()[0], threading.get_ident()))
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run_with_iobinding", run_and_note)
+    return seen
+
+
+def test_warm_up_runs_every_bucket_of_both_models_in_the_thread_that_serves(
+    as_on_a_gpu: None, bound_runs: dict[object, list[tuple[int, int]]], model_repository: Path
+) -> None:
+    async def test(version: Pair) -> None:
+        assert len(bound_runs) == 2
+        assert [{rows for rows, _ in runs} for runs in bound_runs.values()] == [{1, 2, 4, 8, 16, 20}] * 2
+        warm = [len(runs) for runs in bound_runs.values()]
+        for count in (1, 3, 20, 100):
+            await version.generate(0, 0, np.arange(count) % 10, count, None)
+            await version.real_probability(np.zeros((28, 28), np.uint8), None)
+        assert all(len(runs) > before for runs, before in zip(bound_runs.values(), warm, strict=True))
+
+    with_version(model_repository, 1, Settings.load(["--max-batch-rows", "20"]), test)
+    threads = [{thread for _, thread in runs} for runs in bound_runs.values()]
+    assert [len(of_one) for of_one in threads] == [1, 1]
+    assert threading.get_ident() not in threads[0] | threads[1]
+
+
+def test_images_are_the_same_bytes_with_and_without_buckets(
+    model_repository: Path, classless_repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings.load(["--max-batch-rows", "24"])
+    for repository, classes in ((model_repository, True), (classless_repository, False)):
+        found: list[list[bytes]] = []
+
+        async def test(version: Pair, classes: bool = classes, found: list[list[bytes]] = found) -> None:
+            def images(start: int, count: int) -> Coroutine[Any, Any, Any]:
+                digits = np.arange(start, start + count) % 10 if classes else None
+                return version.generate(3, start, digits, count, None)
+
+            whole = await images(0, 100)
+            found.append([image.tobytes() for image in whole])
+            for size in (1, 2, 7, 24, 33):  # at once, so that they come into each other's batches
+                parts = await asyncio.gather(*(images(start, size) for start in range(0, 100 - size + 1, size)))
+                together = np.concatenate(parts)
+                assert np.array_equal(together, whole[: len(together)])
+
+        with_version(repository, 1, settings, test)
+        with monkeypatch.context() as patch:
+            patch.setattr("serving.digits.pair.CUDA", CPU)
+            with_version(repository, 1, settings, test)
+        assert found[0] == found[1]
+
+
+def test_bucket_whose_rows_differ_is_not_used_and_the_log_says_so(
+    as_on_a_gpu: None,
+    bound_runs: dict[object, list[tuple[int, int]]],
+    model_repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run = onnxruntime.InferenceSession.run_with_iobinding
+
+    def other_kernels_for_small_batches(session: Any, binding: Any, options: Any = None) -> None:
+        run(session, binding, options)
+        for output in binding.get_outputs():
+            if output.shape()[0] in (1, 4):
+                values = output.numpy()
+                output.update_inplace(values + np.ones(1, values.dtype))
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run_with_iobinding", other_kernels_for_small_batches)
+
+    async def test(version: Pair) -> None:
+        for runs in bound_runs.values():
+            runs.clear()
+        for count in (1, 2, 3, 8):
+            await version.generate(0, 0, np.arange(count), count, None)
+            await version.real_probability(np.zeros((28, 28), np.uint8), None)
+        assert [[rows for rows, _ in runs] for runs in bound_runs.values()] == [[2, 2, 8, 8], [2, 2, 2, 2]]
+
+    with caplog.at_level(logging.WARNING):
+        with_version(model_repository, 1, Settings.load(["--max-batch-rows", "8"]), test)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{model_repository / model / '1/model.onnx'}: batches of 1, 4 rows would differ from larger ones by some bits "
+        "here, and are padded up to a size that does not"
+        for model in ("generator", "discriminator")
+    ]

@@ -1,0 +1,180 @@
+"""The parent of workers, in processes of its own: what it does when they come, die, or never come up."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+PATIENCE_S = 60
+SCRIPT = """
+import os, signal, sys, time
+from serving.process.port import reserve, share
+from serving.process.supervisor import StartError, Supervisor
+
+def say(line): os.write(1, f"{line}\\n".encode())  # in one piece, whoever else writes
+
+def until_told(listener, tell):
+    wishes = []
+    signal.signal(signal.SIGTERM, lambda *_: wishes.append(1))
+    tell([f"hello from {os.getpid()}"])
+    say(f"pid {os.getpid()}")
+    while not wishes: time.sleep(0.01)
+    say("stopped")
+
+WORK
+
+sys.exit(Supervisor(work, share(reserve("127.0.0.1", 0), 2), lambda lines: say("greeting"), say,
+                    lambda line: say(f"warning: {line}"), steady_s=STEADY, first_delay_s=0.01).run())
+"""
+
+Parent = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def parent() -> Iterator[Parent]:
+    """Starts a parent of two workers that do `work`."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(work: str = "work = until_told", steady_s: float = 0.0) -> subprocess.Popen[str]:
+        script = SCRIPT.replace("WORK", textwrap.dedent(work)).replace("STEADY", str(steady_s))
+        started.append(
+            subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+                start_new_session=True)
+        )  # fmt: skip
+        return started[-1]
+
+    yield start
+    for process in started:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def lines_until(process: subprocess.Popen[str], word: str, times: int = 1) -> list[str]:
+    assert process.stdout
+    lines = []
+    for line in process.stdout:
+        lines.append(line.strip())
+        times -= word in line
+        if not times:
+            return lines
+    raise AssertionError(f"it ended without {word!r}: {lines}")
+
+
+def up(process: subprocess.Popen[str]) -> list[int]:
+    """The workers' process ids, once both are up and were greeted."""
+    lines: list[str] = []
+    while sum("pid" in line for line in lines) < 2 or "greeting" not in lines:
+        lines += lines_until(process, "")
+    assert lines.count("greeting") == 1
+    return [int(line.split()[1]) for line in lines if line.startswith("pid")]
+
+
+def rest(process: subprocess.Popen[str]) -> list[str]:
+    assert process.stdout
+    return process.stdout.read().splitlines()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_workers_are_stopped_together(parent: Parent, number: signal.Signals) -> None:
+    process = parent()
+    up(process)
+    process.send_signal(number)
+    assert process.wait(PATIENCE_S) == 0
+    assert sorted(rest(process)) == ["shutting down (again to stop at once)", "stopped", "stopped"]
+
+
+def test_worker_that_dies_is_replaced_and_told_of(parent: Parent) -> None:
+    process = parent()
+    first, second = up(process)
+    for victim in (first, second):
+        subprocess.run(["kill", "-KILL", str(victim)], check=True)
+        warning, new = lines_until(process, "pid")[-2:]
+        assert "was ended by SIGKILL; another is started in 0 s" in warning
+        assert int(new.split()[1]) not in (first, second)
+    process.terminate()
+    assert process.wait(PATIENCE_S) == 0
+    assert rest(process).count("stopped") == 2
+
+
+def test_worker_that_dies_young_is_replaced_after_a_while(parent: Parent) -> None:
+    process = parent(steady_s=3600)
+    subprocess.run(["kill", "-KILL", str(up(process)[0])], check=True)
+    assert "another is started in 0.01 s" in lines_until(process, "pid")[-2]
+
+
+def test_worker_that_cannot_start_ends_all_with_its_reason_and_code(parent: Parent) -> None:
+    process = parent(
+        """
+        def work(listener, tell):
+            raise StartError("no such model", 7)
+        """
+    )
+    assert process.wait(PATIENCE_S) == 7
+    assert rest(process) == ["warning: no such model"]
+
+
+def test_worker_that_crashes_before_it_serves_ends_all(parent: Parent) -> None:
+    process = parent(
+        """
+        def work(listener, tell):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        """
+    )
+    assert process.wait(PATIENCE_S) == 1
+    (warning,) = rest(process)
+    assert "was ended by SIGSEGV before it served" in warning
+
+
+def test_new_workers_that_never_come_up_are_given_up_after_some_tries(parent: Parent, tmp_path: Path) -> None:
+    process = parent(
+        f"""
+        def work(listener, tell):
+            if os.path.exists({str(tmp_path / "broken")!r}):
+                raise StartError("broken meanwhile")
+            until_told(listener, tell)
+        """
+    )
+    first, _ = up(process)
+    (tmp_path / "broken").touch()
+    subprocess.run(["kill", "-KILL", str(first)], check=True)
+    assert process.wait(PATIENCE_S) == 1
+    warnings = [line for line in rest(process) if line.startswith("warning")]
+    assert len(warnings) == 6  # of the first death, of four more tries, and of giving up
+    assert warnings[-1] == "warning: broken meanwhile"
+
+
+def test_second_signal_tells_the_workers_to_stop_at_once(parent: Parent) -> None:
+    process = parent(
+        """
+        def work(listener, tell):
+            wishes = []
+            signal.signal(signal.SIGTERM, lambda *_: (wishes.append(1), say("wish")))
+            signal.signal(signal.SIGUSR1, lambda *_: wishes.append(1))
+            tell([])
+            say(f"pid {os.getpid()}")
+            while len(wishes) < 2: time.sleep(0.01)
+        """
+    )
+    up(process)
+    process.terminate()
+    lines_until(process, "wish", 2)
+    process.terminate()
+    assert process.wait(PATIENCE_S) == 0
+    assert "stopping at once" in rest(process)
+
+
+def test_workers_stop_when_their_parent_has_gone(parent: Parent) -> None:
+    process = parent()
+    up(process)
+    process.kill()
+    assert sorted(rest(process)) == ["stopped", "stopped"]  # to the end of the pipe: no worker holds it any more
