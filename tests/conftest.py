@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from export.export_run import export
 from training.checkpoint import Checkpoint
@@ -12,6 +13,7 @@ from training.config import PRESETS, TrainingConfig
 from training.data import DataSet, load_data_set
 from training.networks import build_detector, build_generator
 
+THRESHOLD = 0.25  # of the second version's detector: another verdict than at 0.5, which is the first one's
 QUALITY = {"frechet_distance": 1.0, "frechet_floor": 0.5, "frechet_ratio": 2.0, "auroc": 0.9}
 
 
@@ -46,11 +48,19 @@ def untrained_run(config: TrainingConfig, run_id: str = "untrained") -> Checkpoi
 
 @pytest.fixture(scope="session")
 def model_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two versions of a class-conditional pair of the default architecture, untrained. Not to be written to."""
+    """Two versions of a class-conditional pair of the default architecture, untrained. Not to be written to.
+
+    Both detectors give their own images a probability a little below 0.5; the second one's threshold is lower.
+    """
     folder = tmp_path_factory.mktemp("models")
     config = PRESETS["default"].with_options({"dataset": "mnist"})
     for version in (1, 2):
-        assert export(untrained_run(config, f"untrained-{version}"), folder) == version
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(version)
+            run = untrained_run(config, f"untrained-{version}")
+        if version == 2:
+            run.calibration = {"scale": 1.0, "shift": 0.0, "images": 0, "threshold": THRESHOLD}
+        assert export(run, folder) == version
     return folder
 
 

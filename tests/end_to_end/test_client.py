@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from digitforge.client import DigitsClient
+from digitforge.pictures.png import encode_png
 from protos.digits.v1 import digits_pb2 as pb
 
 DIGIT = np.zeros((28, 28), np.uint8)
@@ -18,6 +19,48 @@ DIGIT = np.zeros((28, 28), np.uint8)
 def client(address: str) -> Iterator[DigitsClient]:
     with DigitsClient(address) as client:
         yield client
+
+
+@pytest.mark.parametrize("asked", [{"offset": 3, "version": 1}, {"digit": 4}])
+def test_generated_digits_are_what_the_server_gives(client: DigitsClient, stub: Any, asked: dict[str, Any]) -> None:
+    expected = stub.Generate(pb.GenerateRequest(seed=7, n=1100, **asked))
+    digits = client.generate(1100, seed=7, **asked)  # more than a chunk
+    assert digits.images.dtype == np.uint8
+    assert digits.images.shape == (1100, 28, 28)
+    assert digits.images.tobytes() == b"".join(expected.images)
+    assert digits.classes is not None
+    assert digits.classes.tolist() == list(expected.digits)
+    assert (digits.seed, digits.offset, digits.version) == (7, expected.offset, expected.version)
+
+
+def test_generated_digits_say_what_to_ask_for_to_get_them_again(client: DigitsClient) -> None:
+    drawn = client.generate(2)
+    again = client.generate(1, seed=drawn.seed, offset=1, version=drawn.version)
+    assert np.array_equal(again.images[0], drawn.images[1])
+
+
+def test_stream_gives_the_same_in_chunks(client: DigitsClient) -> None:
+    whole = client.generate(1100, seed=7, offset=3)
+    chunks = list(client.generate_stream(1100, seed=7, offset=3))
+    assert [(chunk.offset, len(chunk.images)) for chunk in chunks] == [(3, 512), (515, 512), (1027, 76)]
+    assert np.array_equal(np.concatenate([chunk.images for chunk in chunks]), whole.images)
+
+
+def test_digits_of_a_model_without_classes_have_none(classless_address: str) -> None:
+    with DigitsClient(classless_address) as client:
+        assert client.generate(3).classes is None
+
+
+def test_verdict_is_the_versions_own(client: DigitsClient, stub: Any) -> None:
+    raw = stub.Generate(pb.GenerateRequest(seed=1)).images[0]
+    verdicts = [client.score(raw, version=version) for version in (1, 2, 0)]
+    assert [verdict.version for verdict in verdicts] == [1, 2, 2]
+    assert [verdict.real for verdict in verdicts] == [False, True, True]  # at two thresholds; at 0.5 none would be
+    for image in (raw, encode_png(np.random.default_rng(0).integers(0, 256, (60, 60), np.uint8))):
+        for version in (1, 2):
+            (verdict,) = client.score_stream([image], version=version)
+            assert verdict == client.score(image, version=version)
+            assert verdict.version == version
 
 
 def test_array_and_bytes_of_every_kind_score_alike(client: DigitsClient, stub: Any) -> None:
