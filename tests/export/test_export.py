@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from export.export_run import export
 from export.graphs import NotFiniteError, build_graphs
 from export.metadata import KEYS
 from export.repository import RepositoryError, add_version
-from export.signature import discriminator_tensors, generator_tensors, tensors_of
+from export.signature import Tensors, discriminator_tensors, generator_tensors, tensors_of
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.config import PRESETS
 
@@ -115,6 +116,24 @@ def write_empty_onnx(path: Path, model: str) -> None:
         for tensors in (SIGNATURE[model].inputs, SIGNATURE[model].outputs)
     )
     onnx.save(onnx.helper.make_model(onnx.helper.make_graph([], model, inputs, outputs)), path)
+
+
+@pytest.mark.parametrize(
+    ("model", "other"),
+    [
+        ("generator", generator_tensors(64, 10)),
+        ("generator", generator_tensors(50, 0)),
+        ("generator", replace(SIGNATURE["generator"], outputs={"images": ("float32", ("batch", 28, 28))})),
+        ("discriminator", replace(SIGNATURE["discriminator"], inputs={"images": ("uint8", ("batch", 32, 32))})),
+        ("discriminator", replace(SIGNATURE["discriminator"], outputs={"logit": ("float32", ("batch", 1))})),
+    ],
+)
+def test_either_model_of_another_signature_is_refused_before_anything_is_written(
+    model: str, other: Tensors, tmp_path: Path
+) -> None:
+    add_version(tmp_path, SIGNATURE, write_empty_version)
+    with pytest.raises(RepositoryError, match=rf"share one signature: .*{model}/1/model\.onnx has .*, this run has "):
+        add_version(tmp_path, SIGNATURE | {model: other}, lambda _: pytest.fail("it was written"))
 
 
 def test_versions_count_up_and_none_is_overwritten(tmp_path: Path) -> None:

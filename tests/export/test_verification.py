@@ -1,6 +1,8 @@
 """A model that is not what PyTorch and the contract say is refused, with figures."""
 
 import copy
+import functools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from export.on_cpu import open_session
 from export.onnx_model import write_onnx
 from export.signature import Tensors, discriminator_tensors, generator_tensors
 from export.verify import check_file, verify
+from tests.conftest import untrained_run
 from training.checkpoint import Checkpoint
 from training.config import PRESETS
 
@@ -57,13 +60,38 @@ class Written:
         verify(self.path, self.graph, self.signature, self.inputs)
 
 
-@pytest.fixture
-def written(run_of: RunOf, tmp_path: Path) -> Callable[..., Written]:
-    def write(preset: str, role: str) -> Written:
-        torch.manual_seed(0)
-        return Written(tmp_path, run_of(PRESETS[preset]), role)
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Written]:
+    """Each model is exported once; a test changes a copy."""
 
-    return write
+    @functools.cache
+    def export(preset: str, role: str) -> Written:
+        torch.manual_seed(0)
+        return Written(tmp_path_factory.mktemp(role), untrained_run(PRESETS[preset]), role)
+
+    return export
+
+
+@pytest.fixture
+def written(exports: Callable[[str, str], Written], tmp_path: Path) -> Callable[[str, str], Written]:
+    def copied(preset: str, role: str) -> Written:
+        exported = copy.copy(exports(preset, role))
+        exported.path = Path(shutil.copy(exported.path, tmp_path))
+        return exported
+
+    return copied
+
+
+def behind(model: onnx.ModelProto, output: str, operator: str, *constants: float) -> None:
+    """Change an output by one more node, which takes it and the constants."""
+    producer = next(node for node in model.graph.node if output in node.output)
+    names = [f"{output}_{operator}_{place}" for place in range(len(constants))]
+    for name, constant in zip(names, constants, strict=True):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(constant, np.float32), name))
+    for node in model.graph.node:  # who else takes it, takes it as it was
+        node.input[:] = [f"{output}_before" if name == output else name for name in node.input]
+    producer.output[:] = [f"{output}_before" if name == output else name for name in producer.output]
+    model.graph.node.append(onnx.helper.make_node(operator, [f"{output}_before", *names], [output]))
 
 
 @pytest.mark.parametrize("role", ["generator", "discriminator"])
@@ -110,6 +138,41 @@ def test_pixels_that_are_off_by_more_than_a_level_are_refused_with_their_count(
         written("default", "generator").verify(brighten)
 
 
+@pytest.mark.parametrize(
+    ("output", "change"),
+    [
+        ("logit", ("Mul", 1.001)),
+        ("real_probability", ("Mul", 1.001)),  # the logit that it is made of is right
+        ("logit", ("Mul", float("nan"))),
+        ("real_probability", ("Mul", float("nan"))),
+    ],
+)
+def test_a_number_that_is_off_or_none_is_refused_in_either_output(
+    written: Callable[..., Written], output: str, change: tuple[str, float]
+) -> None:
+    with pytest.raises(VerificationError, match=rf"{output} differs from PyTorch's in float64 by up to (nan|\d)"):
+        written("article", "discriminator").verify(lambda model: behind(model, output, *change))
+
+
+def test_rows_that_depend_on_their_neighbours_within_the_bounds_of_parity_are_refused(
+    written: Callable[..., Written],
+) -> None:
+    """A millionth of the batch's mean is added to each logit: close enough to PyTorch's, and another in each batch."""
+
+    def lean(model: onnx.ModelProto) -> None:
+        behind(model, "logit", "Mul", 1e-6)
+        model.graph.node[-1].output[:] = ["share"]
+        model.graph.node.extend(
+            [
+                onnx.helper.make_node("ReduceMean", ["share"], ["mean"], keepdims=0),
+                onnx.helper.make_node("Add", ["logit_before", "mean"], ["logit"]),
+            ]
+        )
+
+    with pytest.raises(VerificationError, match=r"rows of logit differ between a batch of \d+ and one of 257"):
+        written("article", "discriminator").verify(lean)
+
+
 @pytest.mark.parametrize("role", ["generator", "discriminator"])
 def test_a_wrong_batch_norm_statistic_is_refused_with_the_figures(written: Callable[..., Written], role: str) -> None:
     """Folded into the weights, a statistic can no longer be seen: only the answers tell."""
@@ -152,13 +215,31 @@ class TestOneFile:
         with pytest.raises(VerificationError, match=r"lacks \['digitforge.exported'\]"):
             exported.verify(lambda model: model.metadata_props.pop())
 
-    def test_a_fixed_batch_is_refused(self, exported: Written) -> None:
+    def test_weights_in_another_file_are_refused(self, exported: Written) -> None:
+        model = onnx.load(exported.path)
+        onnx.save_model(model, exported.path, save_as_external_data=True, location="weights", size_threshold=0)
+        with pytest.raises(VerificationError, match=r"is not one file: it keeps \['.*'\] elsewhere"):
+            verify(exported.path, exported.graph, exported.signature, exported.inputs)
+
+    @pytest.mark.parametrize("side", ["input", "output"])
+    def test_a_fixed_batch_is_refused(self, exported: Written, side: str) -> None:
         def fix(model: onnx.ModelProto) -> None:
-            for value in (*model.graph.input, *model.graph.output):
+            for value in getattr(model.graph, side):
                 value.type.tensor_type.shape.dim[0].dim_value = 3
 
         with pytest.raises(VerificationError, match=r"expected .*batch.*found"):
             exported.verify(fix)
+
+    def test_a_missing_output_is_refused(self, exported: Written) -> None:
+        with pytest.raises(VerificationError, match=r"expected .*'logit'.*found .*outputs=\{'real_probability'"):
+            exported.verify(lambda model: model.graph.output.pop(0))
+
+    def test_an_empty_key_is_refused(self, exported: Written) -> None:
+        def empty(model: onnx.ModelProto) -> None:
+            model.metadata_props[0].value = ""
+
+        with pytest.raises(VerificationError, match=r"lacks \['digitforge\.[a-z_]+'\]"):
+            exported.verify(empty)
 
     def test_an_invalid_graph_is_refused(self, exported: Written) -> None:
         with pytest.raises(VerificationError, match="is not valid ONNX"):
