@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.serving_load.processes import family
+
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 60
 SCRIPT = """
@@ -31,10 +33,11 @@ def until_told(listener, tell):
 WORK
 
 sys.exit(Supervisor(work, share(reserve("127.0.0.1", 0), 2), lambda lines: say("greeting"), say,
-                    lambda line: say(f"warning: {line}"), steady_s=STEADY, first_delay_s=0.01).run())
+                    lambda line: say(f"warning: {line}"), steady_s=STEADY, first_delay_s=DELAY).run())
 """
 
 Parent = Callable[..., subprocess.Popen[str]]
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads the processes from Linux's /proc")
 
 
 @pytest.fixture
@@ -42,8 +45,11 @@ def parent() -> Iterator[Parent]:
     """Starts a parent of two workers that do `work`."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(work: str = "work = until_told", steady_s: float = 0.0) -> subprocess.Popen[str]:
-        script = SCRIPT.replace("WORK", textwrap.dedent(work)).replace("STEADY", str(steady_s))
+    def start(
+        work: str = "work = until_told", steady_s: float = 0.0, first_delay_s: float = 0.01
+    ) -> subprocess.Popen[str]:
+        script = SCRIPT.replace("WORK", textwrap.dedent(work))
+        script = script.replace("STEADY", str(steady_s)).replace("DELAY", str(first_delay_s))
         started.append(
             subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True,
                 start_new_session=True)
@@ -110,6 +116,46 @@ def test_worker_that_dies_young_is_replaced_after_a_while(parent: Parent) -> Non
     process = parent(steady_s=3600)
     subprocess.run(["kill", "-KILL", str(up(process)[0])], check=True)
     assert "another is started in 0.01 s" in lines_until(process, "pid")[-2]
+
+
+def test_delay_doubles_with_each_failure_in_a_row_and_a_failure_that_was_overcome_is_no_exit_code(
+    parent: Parent, tmp_path: Path
+) -> None:
+    process = parent(
+        f"""
+        def work(listener, tell):
+            failures = {str(tmp_path / "failures")!r}
+            if os.path.exists(failures):
+                left = int(open(failures).read()) - 1
+                open(failures, "w").write(str(left)) if left else os.remove(failures)
+                raise StartError("broken meanwhile", 7)
+            until_told(listener, tell)
+        """,
+        steady_s=3600,
+    )
+    victim = up(process)[0]
+    for failures, delays in ((3, ["0.01", "0.02", "0.04", "0.08"]), (1, ["0.01", "0.02"])):
+        (tmp_path / "failures").write_text(str(failures))
+        os.kill(victim, signal.SIGKILL)
+        *warnings, new = lines_until(process, "pid")
+        warned = [line.partition("; another is started in ") for line in warnings if line.startswith("warning")]
+        assert [delay for _, _, delay in warned] == [f"{delay} s" for delay in delays]
+        assert ["broken meanwhile" in reason for reason, _, _ in warned] == [False, *[True] * failures]
+        victim = int(new.split()[1])
+    process.terminate()
+    assert process.wait(PATIENCE_S) == 0
+
+
+@needs_proc
+def test_worker_that_is_due_waits_and_is_not_started_once_all_is_to_stop(parent: Parent) -> None:
+    process = parent(steady_s=3600, first_delay_s=3600)
+    for victim in up(process):
+        os.kill(victim, signal.SIGKILL)
+        assert "another is started in 10 s" in lines_until(process, "warning")[-1]  # and never later
+    assert family(process.pid) == [process.pid]
+    process.terminate()
+    assert process.wait(PATIENCE_S) == 0
+    assert rest(process) == ["shutting down (again to stop at once)"]
 
 
 def test_worker_that_cannot_start_ends_all_with_its_reason_and_code(parent: Parent) -> None:
