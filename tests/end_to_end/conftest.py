@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from protos.digits.v1 import digits_pb2_grpc
+from tests.end_to_end.failing_server import FailingDigits, serve
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60  # after which a test fails instead of hanging
@@ -128,6 +130,19 @@ def connect() -> Iterator[Callable[[str], Any]]:
     yield connect_to
     for channel in channels:
         channel.close()
+
+
+@pytest.fixture
+def failing() -> FailingDigits:
+    """What the server at `failing_address` does, which a test may change."""
+    return FailingDigits()
+
+
+@pytest.fixture
+def failing_address(failing: FailingDigits) -> Iterator[str]:
+    server = grpc.server(ThreadPoolExecutor(64), options=[("grpc.max_receive_message_length", -1)])
+    yield serve(failing, server)
+    server.stop(None).wait()
 
 
 def details_in(status: status_pb2.Status) -> list[Message]:

@@ -1,0 +1,224 @@
+"""The client and its commands where the server fails, holds its answers, or is left before it has given them all."""
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from digitforge.client import DigitsClient, Verdict
+from tests.end_to_end.failing_server import PATIENCE_S, FailingDigits
+
+ROOT = Path(__file__).parents[2]
+SMALL, LARGE = bytes(784), bytes(2000)  # images; a large one is a call of its own within score_stream
+MOST_BYTES = 16 << 20
+FOR_NOW = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED]
+FOR_GOOD = [grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INTERNAL]
+CALLS: dict[str, Callable[[DigitsClient], Any]] = {
+    "generate": lambda client: client.generate(3),
+    "score": lambda client: client.score(SMALL),
+    "score_stream": lambda client: list(client.score_stream([SMALL] * 3)),
+    "score_stream of a large image": lambda client: list(client.score_stream([LARGE])),
+}
+every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+
+
+@pytest.fixture
+def client(failing_address: str) -> Iterator[DigitsClient]:
+    with DigitsClient(failing_address) as client:
+        yield client
+
+
+def status_of(call: Callable[[], Any]) -> grpc.StatusCode:
+    with pytest.raises(grpc.RpcError) as raised:
+        call()
+    error: Any = raised.value
+    return error.code()
+
+
+@every_call
+@pytest.mark.parametrize("code", FOR_NOW)
+def test_call_that_fails_for_now_is_tried_again(
+    client: DigitsClient, failing: FailingDigits, call: Callable[[DigitsClient], Any], code: grpc.StatusCode
+) -> None:
+    failing.failures = [code, code]
+    call(client)
+    assert failing.attempts == 3
+
+
+@every_call
+def test_server_that_stays_away_is_told_after_some_tries_and_is_no_verdict(
+    client: DigitsClient, failing: FailingDigits, call: Callable[[DigitsClient], Any]
+) -> None:
+    failing.failures = [grpc.StatusCode.UNAVAILABLE] * 100
+    assert status_of(lambda: call(client)) == grpc.StatusCode.UNAVAILABLE
+    assert failing.attempts == 4
+
+
+@pytest.mark.parametrize("code", FOR_GOOD)
+@pytest.mark.parametrize("call", [call for name, call in CALLS.items() if "large" not in name])
+def test_call_that_fails_for_good_is_not_tried_again(
+    client: DigitsClient, failing: FailingDigits, call: Callable[[DigitsClient], Any], code: grpc.StatusCode
+) -> None:
+    failing.failures = [code] * 100
+    assert status_of(lambda: call(client)) == code
+    assert failing.attempts == 1
+
+
+@pytest.mark.parametrize("code", [*FOR_GOOD[:2], grpc.StatusCode.RESOURCE_EXHAUSTED])
+def test_large_image_that_is_refused_has_the_reason_for_its_verdict(
+    client: DigitsClient, failing: FailingDigits, code: grpc.StatusCode
+) -> None:
+    failing.failures = [code] * 4  # as often as it is tried
+    (verdict,) = client.score_stream([LARGE])
+    assert verdict.error == f"it fails with {code.name}"
+
+
+@pytest.mark.parametrize(
+    "code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNAUTHENTICATED]
+)
+def test_failure_over_a_large_image_is_no_verdict(
+    client: DigitsClient, failing: FailingDigits, code: grpc.StatusCode
+) -> None:
+    failing.failures = [code]
+    assert status_of(lambda: list(client.score_stream([LARGE]))) == code
+
+
+def test_call_that_is_no_stream_has_a_time_and_a_stream_has_none(failing_address: str, failing: FailingDigits) -> None:
+    with DigitsClient(failing_address, timeout_s=1000) as client:
+        for call in CALLS.values():
+            call(client)
+    streams = [left > 10**6 for left in failing.seconds_left]  # what grpcio tells of a call without a deadline
+    assert streams == [True, False, True, False]
+    assert all(900 < left < 1100 for left in failing.seconds_left if left < 10**6)
+
+
+def test_call_that_takes_too_long_is_given_up(failing_address: str, failing: FailingDigits) -> None:
+    failing.holds = True
+    with DigitsClient(failing_address, timeout_s=0.1) as client:
+        assert status_of(lambda: client.score(SMALL)) == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert status_of(lambda: list(client.score_stream([LARGE]))) == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+@pytest.mark.parametrize(
+    ("sizes", "taken"),
+    [
+        ([784] * 200, 64),
+        ([2000] * 200, 64),
+        ([MOST_BYTES // 3] * 10, 4),  # the fourth waits for the first one's answer
+        ([MOST_BYTES + 1] * 3, 2),  # each goes alone
+        ([784, MOST_BYTES + 1, 784], 2),
+    ],
+)
+def test_no_more_images_are_taken_ahead_than_may_be_on_their_way(
+    client: DigitsClient, sizes: list[int], taken: int
+) -> None:
+    images = (bytes(size) for size in sizes)
+    verdicts = client.score_stream(images)
+    next(verdicts)
+    assert len(list(images)) == len(sizes) - taken
+
+
+def test_images_beyond_what_may_be_on_its_way_at_a_time_are_all_answered(client: DigitsClient) -> None:
+    sizes = [MOST_BYTES + 1, 784, MOST_BYTES // 2, MOST_BYTES // 2, 784, 2000, MOST_BYTES + 1, *([784] * 100)]
+    verdicts = list(client.score_stream(bytes(size) for size in sizes))
+    assert verdicts == [Verdict(0.5, False, 1)] * len(sizes)
+
+
+def test_generate_stream_that_is_left_early_ends_at_the_server(client: DigitsClient, failing: FailingDigits) -> None:
+    failing.holds = True
+    chunks = client.generate_stream(1000)
+    next(chunks)
+    next(chunks)
+    assert failing.held.acquire(timeout=PATIENCE_S)
+    chunks.close()  # type: ignore[attr-defined]
+    assert failing.ended.acquire(timeout=PATIENCE_S)
+
+
+@pytest.mark.parametrize("how", ["closed", "its images end in an error"])
+def test_score_stream_that_is_left_early_ends_at_the_server_with_all_its_calls(
+    client: DigitsClient, failing: FailingDigits, how: str
+) -> None:
+    failing.holds = True
+
+    def images() -> Iterator[bytes]:
+        yield from (SMALL, LARGE, LARGE)
+        for _ in range(3):
+            assert failing.held.acquire(timeout=PATIENCE_S)
+        if how != "closed":
+            raise OSError("no more images")
+
+    verdicts: Any = client.score_stream(images())
+    if how == "closed":
+        next(verdicts)
+        verdicts.close()
+    else:
+        with pytest.raises(OSError, match="no more images"):
+            list(verdicts)
+    for _ in range(3):
+        assert failing.ended.acquire(timeout=PATIENCE_S)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_score_stream_leaves_no_thread_behind(failing_address: str, count: int) -> None:
+    before = set(threading.enumerate())
+    with DigitsClient(failing_address) as client:
+        verdicts: Any = client.score_stream([SMALL] * 3)
+        for _ in range(count):
+            next(verdicts)
+        verdicts.close()
+        new = set(threading.enumerate()) - before
+    for thread in new:
+        if not thread.name.startswith("ThreadPoolExecutor"):  # the server's own
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive()
+
+
+def test_messages_beyond_grpcs_usual_limit_are_taken(client: DigitsClient, failing: FailingDigits) -> None:
+    failing.chunk = 6000  # 4.7 MB
+    assert client.generate(13_000).images.shape == (13_000, 28, 28)
+
+
+@pytest.fixture(params=["generate", "score", "score of a large image"])
+def command(request: pytest.FixtureRequest, failing_address: str, tmp_path: Path) -> list[str]:
+    """A command for the failing server, as the arguments of `python`."""
+    name, _, large = request.param.partition(" ")
+    (tmp_path / "image").write_bytes(LARGE if large else SMALL)
+    what = ["-n", "3", "-o", str(tmp_path / "digits.npz")] if name == "generate" else [str(tmp_path / "image")]
+    return ["-m", "digitforge.command", name, "--address", failing_address, *what]
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "words"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, 3, "it is going away (it fails with UNAVAILABLE); start one with"),
+        (grpc.StatusCode.INTERNAL, 1, "INTERNAL: it fails with INTERNAL"),
+    ],
+)
+def test_command_tells_in_a_line_how_the_server_failed(
+    command: list[str], failing: FailingDigits, tmp_path: Path, code: grpc.StatusCode, exit_code: int, words: str
+) -> None:
+    failing.failures = [code] * 100
+    result = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert (result.returncode, result.stdout) == (exit_code, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("digitforge: ")
+    assert words in line
+    assert not (tmp_path / "digits.npz").exists()
+
+
+def test_ctrl_c_ends_a_command_and_its_call(command: list[str], failing: FailingDigits, tmp_path: Path) -> None:
+    failing.holds = True
+    piped: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, *command], cwd=ROOT, **piped) as process:
+        assert failing.held.acquire(timeout=PATIENCE_S)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_S) == 130
+        assert process.communicate()[1] == "interrupted\n"
+    assert failing.ended.acquire(timeout=PATIENCE_S)
+    assert not (tmp_path / "digits.npz").exists()
