@@ -28,7 +28,7 @@ from training.fakes.altered import MixedDigits, NoisedDigits
 from training.fakes.gaussians import GaussianFakes
 from training.fakes.generators import QUICK, Generated, quick_generators
 from training.fakes.kind import Kind, Several, mixed
-from training.fakes.no_digits import NoDigits
+from training.fakes.no_digits import LETTERS, NoDigits
 from training.fakes.vae import fit_vae
 from training.gan import check_finite, has_bfloat16
 from training.interrupts import StopRequest
@@ -156,7 +156,7 @@ def make_fakes(
         "gaussians": lambda: GaussianFakes(images, digits),
         "mixed digits": lambda: MixedDigits(images, digits),
         "noised digits": lambda: NoisedDigits(images),
-        "no digits": lambda: NoDigits(images, rng),
+        "no digits": lambda: NoDigits(images, rng, min(LETTERS, length)),  # a short stage shows fewer than all
     }
     kinds: dict[str, Kind] = {}
     for name in tqdm(kinds_for(snapshots), desc="fakes", unit="kind", disable=None):

@@ -21,7 +21,14 @@ from training.metrics_file import Metrics, read_metrics
 from training.run_folder import METRICS
 
 REPORT = "report.html"
-TEMPLATES = Path(__file__).parent / "templates"
+# Made once: it keeps the compiled templates, and a run writes a report at every milestone.
+PAGES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 MILESTONE_FIGURES = ("frechet_ratio", "frechet_distance", "frechet_floor", "recognised_as_asked")
 
 
@@ -59,14 +66,7 @@ def render_report(run: Checkpoint, path: Path, metrics: Metrics, epoch_images: i
     final = whole_picture(sheets / "final.png")
     figures, measured_on = _figures(run, metrics)
     best_images = run.best["images_seen"] if run.best else None
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html").render(
+    return PAGES.get_template("report.html").render(
         run=run,
         facts=_facts(run),
         figures=figures,
