@@ -1,11 +1,13 @@
 """Treatments, pictures of no digits, calibration."""
 
+import math
+
 import pytest
 import torch
 
 from evaluation import not_digits
 from evaluation.calibration import calibration_error, fit_platt, reliability
-from evaluation.detector_quality import detector_quality
+from evaluation.detector_quality import called_real, detector_quality, images_of_no_digits, treated_images
 from evaluation.treatments import TREATMENTS, shifted, treated
 
 
@@ -61,6 +63,22 @@ def test_platt_finds_the_line_that_was_put_in() -> None:
     assert shift == pytest.approx(0.5, abs=0.05)
 
 
+def test_both_classes_weigh_the_same_in_platts_line_however_many_there_are() -> None:
+    real, fake = torch.randn(2, 300, generator=rng(), dtype=torch.float64)
+    line = fit_platt(real + 1, fake - 0.5)
+    assert fit_platt((real + 1).repeat(7), fake - 0.5) == pytest.approx(line, rel=1e-4)
+    assert fit_platt(real + 1, (fake - 0.5).repeat(7)) == pytest.approx(line, rel=1e-4)
+
+
+def test_platts_line_turns_the_odds_of_two_values_into_their_shares() -> None:
+    """Of two logits only, the line goes through both shares' own: 0.9 of those at 3 are real, and 0.2 of those at 1."""
+    real, fake = torch.tensor([3.0] * 9 + [1.0] * 2), torch.tensor([3.0] * 1 + [1.0] * 8)
+    weights = len(fake) / len(real)  # a real image of 11 weighs less than a fake of 9
+    high, low = math.log(9 * weights / 1), math.log(2 * weights / 8)
+    scale, shift = fit_platt(real, fake)
+    assert (3 * scale + shift, scale + shift) == pytest.approx((high, low), abs=1e-4)
+
+
 def test_the_calibration_error_is_how_far_the_probabilities_are_off() -> None:
     # 0.9 said of half reals and half fakes: right half of the time.
     assert calibration_error(torch.full((50,), 0.9), torch.full((50,), 0.9)) == pytest.approx(0.4, abs=1e-6)
@@ -76,6 +94,27 @@ def test_the_quality_of_a_detector_that_goes_by_brightness(images: torch.Tensor)
     assert quality["inverted_called_real"] == 0
     assert quality["letters_called_real"] == 1
     assert quality["calibration_error"] == pytest.approx(0, abs=1e-6)
+
+
+def test_every_share_is_that_at_or_above_the_threshold(images: torch.Tensor) -> None:
+    """A score that is the logit of a tenth of the first pixel."""
+    levels = torch.tensor([1, 2, 3, 4, 5, 6, 7, 8], dtype=torch.uint8)
+    real, fakes = (torch.zeros(8, 28, 28, dtype=torch.uint8) for _ in range(2))
+    real[:, 0, 0], fakes[:, 0, 0] = levels, torch.tensor([1, 1, 1, 1, 1, 2, 3, 7])
+
+    def score(some: torch.Tensor) -> torch.Tensor:
+        return (some[:, 0, 0].double() / 10).clamp(0.01, 0.99).logit()
+
+    quality = detector_quality(score, real, fakes, 0.25)
+    assert (quality["real_called_fake"], quality["fakes_called_fake"]) == (2 / 8, 6 / 8)
+    pairs = [(r > f) + 0.5 * (r == f) for r in levels.tolist() for f in fakes[:, 0, 0].tolist()]
+    assert quality["auroc"] == pytest.approx(sum(pairs) / 64)
+    probabilities = [score(some).sigmoid() for some in (real, fakes)]
+    assert quality["calibration_error"] == pytest.approx(calibration_error(*probabilities))
+    assert quality["inverted_called_real"] == 1
+    for name, some in [*treated_images(real), *images_of_no_digits(real)]:
+        assert quality[f"{name}_called_real"] == float((score(some).sigmoid() >= 0.25).double().mean()), name
+    assert called_real(score, [("some", real)], 0.5) == {"some_called_real": 0.5}  # 0.5 itself is called real
 
 
 def test_reliability_gives_the_bins_that_hold_images_and_what_they_hold() -> None:

@@ -30,19 +30,38 @@ def test_frechet_distance_of_equal_sets_is_zero_in_any_order() -> None:
     assert frechet_distance(features.flip(0), features) == pytest.approx(0, abs=1e-9)
 
 
-def test_kernel_distance_of_small_sets_is_the_unbiased_estimate_of_the_formula() -> None:
-    """Sets of no more than a subset are taken whole, so nothing is random."""
-    first, second = gaussian(0, 60).double().numpy(), gaussian(1, 60, shift=0.5).double().numpy()
+def squared_mmd(first: np.ndarray, second: np.ndarray) -> float:
+    """The unbiased estimate, with the cubic kernel, of as many in both sets."""
+    count = len(first)
 
     def cubic(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return np.asarray((x @ y.T / 16 + 1) ** 3)
+        return np.asarray((x @ y.T / x.shape[1] + 1) ** 3)
 
     def off_diagonal_mean(x: np.ndarray) -> float:
-        return float((x.sum() - np.trace(x)) / (60 * 59))
+        return float((x.sum() - np.trace(x)) / (count * (count - 1)))
 
     within = off_diagonal_mean(cubic(first, first)) + off_diagonal_mean(cubic(second, second))
-    expected = within - 2 * cubic(first, second).mean()
-    assert kernel_distance(torch.from_numpy(first), torch.from_numpy(second)) == pytest.approx(expected, rel=1e-9)
+    return float(within - 2 * cubic(first, second).mean())
+
+
+def test_kernel_distance_of_small_sets_is_the_unbiased_estimate_of_the_formula() -> None:
+    """Sets of no more than a subset are taken whole, so nothing is random."""
+    first, second = gaussian(0, 60).double(), gaussian(1, 60, shift=0.5).double()
+    expected = squared_mmd(first.numpy(), second.numpy())
+    assert kernel_distance(first, second) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(("limit", "subset"), [(40, 40), (1000, 60)])
+def test_kernel_distance_of_larger_sets_is_the_mean_over_a_hundred_subsets(
+    limit: int, subset: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of so many features, or of as many as the smaller set has."""
+    monkeypatch.setattr(kernel, "SUBSET_SIZE", limit)
+    features, reference = gaussian(0, 60).double(), gaussian(1, 90, shift=0.5).double()
+    torch.manual_seed(0)
+    draws = [(torch.randperm(90)[:subset], torch.randperm(60)[:subset]) for _ in range(100)]
+    parts = [squared_mmd(reference[real].numpy(), features[fake].numpy()) for real, fake in draws]
+    assert kernel_distance(features, reference) == pytest.approx(np.mean(parts), rel=1e-9)
 
 
 def test_kernel_distance_is_near_zero_for_the_same_distribution_and_far_for_another() -> None:

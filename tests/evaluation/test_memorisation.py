@@ -79,3 +79,30 @@ def test_the_probability_to_be_nearer_is_that_of_all_pairs() -> None:
     pairs = [(g < r) + 0.5 * (g == r) for g in generated.tolist() for r in real.tolist()]
     assert memorisation(generated, real)["nearer_to_training"] == pytest.approx(sum(pairs) / len(pairs))
     assert memorisation(real, real)["nearer_to_training"] == 0.5
+
+
+def test_every_figure_is_that_of_its_definition() -> None:
+    real = torch.arange(1.0, 102.0)  # the nearest 1% are those below 2
+    generated = torch.tensor([1.5, 1.9, 2.0, 30.0, 60.0, 90.0, 95.0, 99.0, 200.0, 300.0])
+    figures = memorisation(generated, real)
+    assert figures["training_distance"] == float(generated.median())
+    assert figures["training_distance_floor"] == 51
+    assert figures["training_distance_ratio"] == pytest.approx(60 / 51)
+    assert figures["near_copies"] == pytest.approx(0.2)  # 2.0 itself is none
+    pairs = [(g < r) + 0.5 * (g == r) for g in generated.tolist() for r in real.tolist()]
+    assert figures["nearer_to_training"] == pytest.approx(sum(pairs) / len(pairs))
+
+
+@pytest.mark.parametrize(
+    ("nearer", "copies", "passed"), [(0.6, 0.0, 1), (0.61, 0.0, 0), (0.4, 0.03, 1), (0.4, 0.04, 0)]
+)
+def test_the_verdict_is_no_at_more_than_either_limit(nearer: float, copies: float, passed: int) -> None:
+    """Some are near copies, others only nearer than 99 of 100 real ones, and the rest are far."""
+    real = torch.arange(1.0, 101.0)
+    generated = torch.full((100,), 1000.0)
+    generated[: round(100 * copies)] = 0.5
+    others = round(100 * (nearer - copies))
+    generated[round(100 * copies) :][:others] = 1.995  # the nearest 1% reach to 1.99
+    figures = memorisation(generated, real)
+    assert figures["near_copies"] == pytest.approx(copies)
+    assert figures["memorisation_passed"] == passed

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from evaluation.classifier import features_and_digits, shipped_classifier
+from evaluation.frechet import frechet_distance
 from evaluation.quality import detector_auroc, generator_quality
 from evaluation.reference import Reference
 from training.data import DataSet
@@ -28,6 +29,31 @@ def test_real_digits_score_near_the_floor_and_noise_far_from_it(small_digits: Da
     assert real["frechet_ratio"] < 2 < 20 < generator_quality(noise, None, reference)["frechet_ratio"]
     assert real["recognised_as_asked"] > 0.9
     assert "recognised_as_asked" not in generator_quality(noise, None, reference)
+
+
+def test_the_figures_are_the_distance_the_floor_their_ratio_and_the_share_recognised(small_digits: DataSet) -> None:
+    images, labels = small_digits.fit.images[:300], small_digits.fit.labels[:300]
+    test, others = small_digits.test.images[:100], small_digits.held_out.images
+    classifier = shipped_classifier()
+    features, digits = features_and_digits(classifier, images)
+    test_features, _ = features_and_digits(classifier, test)
+    other_features, _ = features_and_digits(classifier, others[:100])  # as many as there are to compare with
+    reference = Reference.of(test, others)
+    assert torch.equal(reference.features, test_features)
+
+    asked = labels.clone()
+    asked[:30] += 1  # beyond the classes at times: no digit is recognised as that
+    found = generator_quality(images, asked, reference)
+    distance, floor = frechet_distance(features, test_features), frechet_distance(other_features, test_features)
+    right = sum(int(one == other) for one, other in zip(digits.tolist(), asked.tolist(), strict=True))
+    assert found == pytest.approx(
+        {
+            "frechet_distance": distance,
+            "frechet_floor": floor,
+            "frechet_ratio": distance / floor,
+            "recognised_as_asked": right / 300,
+        }
+    )
 
 
 def test_auroc_is_the_share_of_pairs_in_order() -> None:

@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation.classifier import VERSION
+from evaluation.class_histogram import class_histogram, divergence_from_uniform
+from evaluation.classifier import VERSION, features_and_digits, shipped_classifier
+from evaluation.frechet import frechet_distance
 from evaluation.full_quality import full_quality
+from evaluation.kernel import kernel_distance
+from evaluation.memorisation import memorisation, nearest_training_images
+from evaluation.precision_recall import precision_recall
 from evaluation.quality import generator_quality
 from evaluation.reference import FullReference, Reference, ReferenceFileError
 from training.data import DataSet
@@ -21,6 +26,60 @@ COUNT = 200
 def reference(small_digits: DataSet) -> FullReference:
     test, fit = small_digits.test[:COUNT], small_digits.fit
     return FullReference.of("sklearn-digits", test.images, test.labels, fit.images)
+
+
+def test_a_reference_holds_the_test_images_and_what_as_many_training_images_get(
+    reference: FullReference, small_digits: DataSet
+) -> None:
+    test, fit = small_digits.test[:COUNT], small_digits.fit
+    features, digits = features_and_digits(shipped_classifier(), test.images)
+    other_features, other_digits = features_and_digits(shipped_classifier(), fit.images[:COUNT])
+    assert torch.equal(reference.images, test.images)
+    assert torch.equal(reference.training_images, fit.images)
+    assert torch.equal(reference.features, features)
+    assert torch.equal(reference.digits, digits)
+    assert torch.equal(reference.training_distances, nearest_training_images(test.images, fit.images).distances)
+    found = precision_recall(other_features, features)
+    assert reference.floors == {
+        "frechet_distance": frechet_distance(other_features, features),
+        "kernel_distance": kernel_distance(other_features, features),
+        "precision": found.precision,
+        "recall": found.recall,
+        "density": found.density,
+        "coverage": found.coverage,
+        "recognised_as_asked": float((digits == test.labels).double().mean()),  # as the classifier reads real digits
+        "class_divergence": divergence_from_uniform(class_histogram(other_digits)),
+    }
+
+
+def test_every_figure_of_generated_digits_is_that_of_its_metric(
+    reference: FullReference, small_digits: DataSet
+) -> None:
+    """With held-out digits in the place of generated ones, and some asked for another class."""
+    images = small_digits.held_out.images
+    asked = small_digits.held_out.labels.clone()
+    asked[:40] = (asked[:40] + 1) % 10
+    quality = full_quality(images, asked, reference)
+    features, digits = features_and_digits(shipped_classifier(), images)
+    nearest = nearest_training_images(images, small_digits.fit.images)
+    distance = frechet_distance(features, reference.features)
+    measured = {
+        "kernel_distance": kernel_distance(features, reference.features),
+        **vars(precision_recall(features, reference.features)),
+        "recognised_as_asked": float((digits == asked).double().mean()),
+        "class_divergence": divergence_from_uniform(class_histogram(digits)),
+    }
+    floors = {f"{name}_floor": reference.floors[name] for name in measured}
+    assert quality.figures == {
+        "frechet_distance": distance,
+        "frechet_floor": reference.floors["frechet_distance"],
+        "frechet_ratio": distance / reference.floors["frechet_distance"],
+        **measured,
+        **floors,
+        **memorisation(nearest.distances, reference.training_distances),
+    }
+    assert torch.equal(quality.digits, digits)
+    assert torch.equal(quality.nearest.indices, nearest.indices)
 
 
 def test_a_loaded_reference_is_the_one_that_was_saved(reference: FullReference, tmp_path: Path) -> None:

@@ -42,8 +42,39 @@ def test_a_single_odd_reading_is_no_imbalance() -> None:
     assert look(balance, 0.7) == []
 
 
+def test_a_reading_counts_for_a_fifth_and_the_accuracies_for_half_each() -> None:
+    balance = Balance()
+    for real, fake in ((0.6, 0.6), (1.0, 0.8)):
+        balance.look({"d_real_accuracy": real, "d_fake_accuracy": fake, "diversity": real})
+    expected = {"d_real_accuracy": 0.68, "d_fake_accuracy": 0.64, "diversity": 0.68}
+    assert balance.state_dict()["smoothed"] == pytest.approx(expected)
+    strong = Balance()
+    states = [strong.look({"d_real_accuracy": 1.0, "d_fake_accuracy": 0.92, "diversity": 1.0}) for _ in range(5)]
+    assert states[-1] == DISCRIMINATOR_TOO_STRONG  # 0.96 together
+
+
+@pytest.mark.parametrize(
+    ("state", "limit", "over"),
+    [(DISCRIMINATOR_TOO_STRONG, 0.95, -1), (GENERATOR_TOO_STRONG, 0.52, 1), (MODE_COLLAPSE, 0.5, 1)],
+)
+def test_an_imbalance_is_over_once_the_reading_is_back_by_a_margin(state: str, limit: float, over: int) -> None:
+    """From the limit on, and from there by 0.02 to the other side."""
+    steps = []
+    for beyond in (-0.001, 0.001):
+        value = limit + over * beyond
+        steps.append(look(Balance(), *((0.7, value) if state == MODE_COLLAPSE else (value, 1.0))))
+    assert steps == [[state], []]
+    for back, told in ((0.019, []), (0.021, [BALANCED])):
+        balance = Balance()
+        look(balance, *((0.7, 0.1) if state == MODE_COLLAPSE else (limit - over * 0.05, 1.0)))
+        value = limit + over * back
+        assert look(balance, *((0.7, value) if state == MODE_COLLAPSE else (value, 1.0)), times=200) == told
+
+
 def test_nothing_is_said_of_the_first_readings() -> None:
-    assert look(Balance(), 1.0, times=FIRST_READINGS - 1) == []
+    balance = Balance()
+    assert look(balance, 1.0, times=FIRST_READINGS - 1) == []
+    assert look(balance, 1.0, times=1) == [DISCRIMINATOR_TOO_STRONG]
 
 
 def test_it_goes_on_from_a_saved_state() -> None:
@@ -64,6 +95,23 @@ def test_diversity_is_that_within_a_class() -> None:
     assert diversity(classes, 0) > 0.9
     noise = torch.randn(100, 784, generator=rng)
     assert diversity(noise, 10) == pytest.approx(1, rel=0.02)
+
+
+def test_diversity_is_the_root_of_the_mean_variance_of_a_pixel() -> None:
+    images = torch.zeros(4, 784)
+    images[:, 0] = torch.tensor([1.0, 10.0, 3.0, 16.0])  # of the kinds 0, 1, 0, 1: variances 2 and 18
+    assert diversity(images, 2) == pytest.approx(((2 + 18) / 2 / 784) ** 0.5)
+    assert diversity(images, 0) == pytest.approx((47 / 784) ** 0.5)  # of all four 47
+
+
+def test_diversity_of_real_images_takes_as_many_of_every_class_and_no_more_than_it_needs() -> None:
+    few, many = torch.tensor([[1.0], [3.0]]), torch.arange(300.0)[:, None]
+    images = torch.cat([few, many, torch.full((3, 1), 5.0)]).expand(-1, 784)
+    digits = torch.tensor([0] * 2 + [1] * 300 + [2] * 3)
+    assert diversity_of_real(images, digits, 3) == pytest.approx(((2 + 0.5 + 0) / 3) ** 0.5)  # of two of each
+    ramp = torch.arange(1500.0)[:, None].expand(-1, 784)
+    for classes in (0, 1):
+        assert diversity_of_real(ramp, torch.zeros(1500), classes) == pytest.approx(float(ramp[:1000, 0].std()))
 
 
 def test_diversity_of_real_images_sorts_them_by_class() -> None:

@@ -1,0 +1,51 @@
+"""What is shown and measured at every milestone: the same latents, as a generator serves them."""
+
+import pytest
+import torch
+
+from tests.training.tiny_runs import CPU, SMALL
+from training import measure
+from training.config import PRESETS
+from training.gan import Gan
+from training.measure import SEED, FixedLatents, generated_digits
+
+CONFIG = PRESETS["default"].with_options(SMALL | {"pixel_mean": 0.4, "pixel_std": 0.6})
+
+
+@pytest.mark.parametrize("chunk", [7, 1000])
+@pytest.mark.parametrize("options", [{}, {"class_conditional": False}], ids=["classes", "none"])
+def test_the_digits_are_the_classes_in_turn_from_latents_of_a_seed(
+    options: dict[str, object], chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "CHUNK", chunk)
+    config = CONFIG.with_options(options)
+    generator = Gan(config, CPU).generator
+    latents = torch.randn(25, config.latent_size, generator=torch.Generator().manual_seed(SEED))
+    digits = torch.arange(25) % 10 if config.classes else None
+    with torch.no_grad():
+        expected = generator(latents, digits)
+    torch.testing.assert_close(FixedLatents(config, 25, CPU).images(generator), expected)
+    images, asked = generated_digits(generator, config, 25)
+    levels = ((expected * 0.6 + 0.4) * 255).round().clamp(0, 255).view(25, 28, 28)
+    assert (images - levels).abs().max() <= 1
+    assert images.dtype == torch.uint8
+    assert (asked is None) == (digits is None)
+    assert asked is None or digits is None or torch.equal(asked, digits)
+
+
+def test_a_generator_is_shown_in_inference_mode_and_left_as_it_was() -> None:
+    generator = Gan(CONFIG.with_options({"generator_batch_norm": True, "ema_half_life": 0}), CPU).generator
+    fixed = FixedLatents(CONFIG, 20, CPU)
+    for training in (True, False):
+        generator.train(training)
+        first = fixed.images(generator)
+        assert generator.training == training
+        assert torch.equal(first, fixed.images(generator))
+    with torch.no_grad():
+        assert torch.equal(first, generator.eval()(fixed.latents, fixed.digits))
+
+
+def test_no_class_is_asked_for_where_the_classifier_knows_none() -> None:
+    generator = Gan(CONFIG, CPU).generator
+    assert generated_digits(generator, CONFIG.with_options({"dataset": "fashion-mnist"}), 10)[1] is None
+    assert generated_digits(generator, CONFIG.with_options({"dataset": "mnist"}), 10)[1] is not None
