@@ -12,19 +12,19 @@ import pytest
 
 from training.checkpoint import load_checkpoint
 from training.command import main
+from training.interrupts import stop_request
 
-TINY = [
+SMALL = [
     "--dataset",
     "sklearn-digits",
-    "--images",
-    "1000",
-    "--milestone-images",
-    "500",
-    "--detector-images",
-    "256",
-    "--log-steps",
-    "2",
+    "--generator-hidden",
+    "16,32",
+    "--generator-channels",
+    "4",
+    "--discriminator-hidden",
+    "32,16",
 ]
+TINY = [*SMALL, *["--images", "1000", "--milestone-images", "500", "--detector-images", "256", "--log-steps", "2"]]
 
 
 def test_a_run_leaves_everything_in_a_numbered_folder(
@@ -67,9 +67,13 @@ def test_a_run_leaves_everything_in_a_numbered_folder(
 def test_latest_is_the_run_that_was_started_or_resumed_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     latest = tmp_path / "artifacts/runs/latest"
-    assert main([*TINY, "--out", "elsewhere/mine"]) == 0
+    shortest = [
+        *SMALL,
+        *["--images", "128", "--detector-images", "0", "--measure-milestones", "0", "--measure-fully", "no"],
+    ]
+    assert main([*shortest, "--out", "elsewhere/mine"]) == 0
     assert latest.resolve() == tmp_path / "elsewhere/mine"
-    assert main(TINY) == 0
+    assert main(shortest) == 0
     assert latest.resolve().name == "0001-default-sklearn-digits"
 
 
@@ -106,7 +110,18 @@ def test_resuming_what_is_no_run_fails_in_one_line(tmp_path: Path, capsys: pytes
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_saves_itself_and_says_how_to_go_on(number: signal.Signals, tmp_path: Path) -> None:
+def test_a_first_signal_is_a_wish_to_stop_and_a_second_one_ends_the_process(number: signal.Signals) -> None:
+    handler = signal.getsignal(number)
+    with stop_request() as stop:
+        assert not stop
+        signal.raise_signal(number)
+        assert stop
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+    assert signal.getsignal(number) is handler
+
+
+def test_an_interrupted_run_saves_itself_and_says_how_to_go_on(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "training", *TINY, "--images", "100000000", "--out", str(tmp_path / "run")]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
@@ -114,7 +129,7 @@ def test_an_interrupted_run_saves_itself_and_says_how_to_go_on(number: signal.Si
     for line in process.stdout:
         if " images in " in line:  # the first milestone
             break
-    process.send_signal(number)
+    process.send_signal(signal.SIGTERM)
     rest, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     run_folder = tmp_path / "run"

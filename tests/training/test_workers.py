@@ -8,29 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from tests.training.tiny_runs import CONFIGS, CPU, StopAfter, go_on, new_run
 from training.checkpoint import load_checkpoint
+from training.config import PRESETS, TrainingConfig
+from training.data import DataSet
+from training.loop import train
 
-OPTIONS = [
-    "--dataset",
-    "sklearn-digits",
-    "--images",
-    "2560",
-    "--milestone-images",
-    "1280",
-    "--detector-images",
-    "256",
-    "--log-steps",
-    "2",
-]
 # Of the losses: float32's rounding, after 20 steps of Adam, which makes whole steps of tiny gradients. At the preset's
 # rates that grows to 3% within these steps; a third of them keeps it small beside what a wrong average would do.
 TOLERANCE = 0.02
-CAREFUL = ["--generator-lr", "1e-3", "--discriminator-lr", "1e-3", "--generator-pace", "0", "--discriminator-pace", "0"]
+CONFIG = CONFIGS["default"].with_options(
+    {"images": 2560, "milestone_images": 1280, "log_steps": 2, "bfloat16": False}
+    | {"generator_lr": 1e-3, "discriminator_lr": 1e-3, "generator_pace": 0, "discriminator_pace": 0}
+)
 
 
-def train(folder: Path, processes: int, *options: str) -> subprocess.CompletedProcess[str]:
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
-    return subprocess.run(
+def together(folder: Path, *options: str) -> str:
+    """Two processes that train; returns what they say."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    result = subprocess.run(
         [sys.executable, *launcher, "-m", "training", "--out", str(folder), "--device", "cpu", *options],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -38,6 +34,18 @@ def train(folder: Path, processes: int, *options: str) -> subprocess.CompletedPr
         timeout=200,
         check=False,
     )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def as_options(config: TrainingConfig) -> list[str]:
+    """What differs from the preset, as it is given on a command line."""
+    preset = PRESETS[config.preset].model_dump()
+    changed = {name: value for name, value in config.model_dump().items() if value != preset[name]}
+    texts = {
+        name: ",".join(map(str, value)) if isinstance(value, tuple) else str(value) for name, value in changed.items()
+    }
+    return [part for name, text in texts.items() for part in (f"--{name.replace('_', '-')}", text)]
 
 
 def losses(folder: Path) -> list[tuple[int, float, float]]:
@@ -46,12 +54,11 @@ def losses(folder: Path) -> list[tuple[int, float, float]]:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def runs(small_digits: DataSet, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The same run by one process and by two."""
     folder = tmp_path_factory.mktemp("runs")
-    for processes in (1, 2):
-        result = train(folder / str(processes), processes, *OPTIONS, *CAREFUL, "--bfloat16", "false")
-        assert result.returncode == 0, result.stderr
+    go_on(new_run(CONFIG), small_digits, folder / "1")
+    together(folder / "2", *as_options(CONFIG))
     return folder / "1", folder / "2"
 
 
@@ -72,8 +79,11 @@ def test_one_of_them_finishes_the_run(runs: tuple[Path, Path]) -> None:
     assert ratios[0] == pytest.approx(ratios[1], rel=0.1)
 
 
-def test_a_run_begun_alone_goes_on_together(tmp_path: Path) -> None:
-    assert train(tmp_path / "run", 1, *OPTIONS).returncode == 0
-    again = train(tmp_path / "run", 2, "--resume")
-    assert again.returncode == 0
-    assert again.stdout.count("is finished") == 1  # one process speaks for both
+def test_a_run_begun_alone_goes_on_together(runs: tuple[Path, Path], small_digits: DataSet, tmp_path: Path) -> None:
+    assert train(new_run(CONFIG), small_digits, tmp_path, CPU, StopAfter(10), lambda _: None) is None
+    begun = losses(tmp_path)
+    said = together(tmp_path, "--resume")
+    assert said.count("finished: ") == 1  # one process speaks for both
+    assert begun == losses(tmp_path)[: len(begun)] == losses(runs[0])[: len(begun)]
+    for (_, *ours), (_, *theirs) in zip(losses(tmp_path), losses(runs[0]), strict=True):
+        assert ours == pytest.approx(theirs, rel=TOLERANCE)
