@@ -1,0 +1,133 @@
+"""A server of bytes, in this process: what the tests' clients talk to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from tests.serving.http2.raw_client import RawClient, raw_client
+
+from serving.process.port import address_of, reserve
+from serving.transport.http2.server import Server
+
+PATIENCE_S = 30
+LIMIT = 2 * 2**20  # bytes of a message
+HELD = 3 * LIMIT // 2  # of all requests
+
+
+class Echo:
+    """A servicer of bytes with all four kinds of methods, and what its calls have seen."""
+
+    def __init__(self) -> None:
+        self.written = self.read = 0
+        self.cancelled = asyncio.Event()
+        self.waiting = asyncio.Event()
+        self.released = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.neighbour = asyncio.Event()
+        self.metadata: Any = None
+        self.remaining: float | None = None
+
+    async def One(self, request: bytes, context: Any) -> bytes:
+        self.metadata, self.remaining = context.invocation_metadata(), context.time_remaining()
+        return request
+
+    async def Many(self, request: bytes, context: Any) -> AsyncIterator[bytes]:
+        try:
+            for number in range(int(request)):
+                yield number.to_bytes(4, "big") * 4096
+                self.written += 1
+        finally:
+            self.ended.set()
+
+    async def Sum(self, requests: AsyncIterator[bytes], context: Any) -> bytes:
+        return str(sum([len(request) async for request in requests])).encode()
+
+    async def Each(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+        async for request in requests:
+            self.read += 1
+            yield request
+
+    async def Hold(self, request: bytes, context: Any) -> bytes:
+        await self._wait()
+        return request
+
+    Endless = Hold
+
+    async def Neighbour(self, request: bytes, context: Any) -> bytes:
+        await self.neighbour.wait()
+        return request
+
+    async def HoldStream(self, requests: AsyncIterator[bytes], context: Any) -> bytes:
+        await self._wait()
+        return await self.Sum(requests, context)
+
+    async def _wait(self) -> None:
+        self.waiting.set()
+        try:
+            await self.released.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+    async def Refuse(self, request: bytes, context: Any) -> bytes:
+        await context.abort(grpc.StatusCode.DATA_LOSS, "50 % is gone: é", (("why-bin", b"\x00\x01"), ("how", "so")))
+        raise AssertionError("abort returns never")
+
+    async def RefuseLate(self, request: bytes, context: Any) -> AsyncIterator[bytes]:
+        yield b"first"
+        await context.abort(grpc.StatusCode.DATA_LOSS, "later")
+
+    async def Fail(self, request: bytes, context: Any) -> bytes:
+        raise KeyError("a mistake")
+
+
+def handlers(echo: Echo) -> grpc.GenericRpcHandler:
+    unary, answers = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
+    requests, both = grpc.stream_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
+    kinds: dict[str, Any] = {
+        "One": unary, "Many": answers, "Sum": requests, "Each": both, "Hold": unary, "HoldStream": requests,
+        "Endless": unary, "Neighbour": unary, "Refuse": unary, "RefuseLate": answers, "Fail": unary,
+    }  # fmt: skip
+    return grpc.method_handlers_generic_handler("Echo", {name: of(getattr(echo, name)) for name, of in kinds.items()})
+
+
+@asynccontextmanager
+async def serving(held_bytes: int = HELD) -> AsyncIterator[tuple[Echo, Server, str]]:
+    """A servicer, its server, and the address."""
+    echo = Echo()
+    server = Server(LIMIT, endless=("/Echo/Endless",), held_bytes=held_bytes)
+    server.add_generic_rpc_handlers([handlers(echo)])
+    listener = reserve("127.0.0.1", 0)
+    await server.start(listener)
+    yield echo, server, address_of(listener)
+    await server.stop(None)
+
+
+def with_server(test: Callable[[Any, Echo, Server], Awaitable[None]]) -> None:
+    """Run a test on a channel of grpcio's."""
+
+    async def run() -> None:
+        options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+        async with serving() as (echo, server, address), grpc.aio.insecure_channel(address, options) as channel:
+            await test(channel, echo, server)
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
+
+
+def with_raw_client(test: Callable[[RawClient, Echo, Server], Awaitable[None]], held_bytes: int = HELD) -> None:
+    """Run a test on a connection whose every frame is the test's own."""
+
+    async def run() -> None:
+        async with serving(held_bytes) as (echo, server, address), raw_client(address) as client:
+            await test(client, echo, server)
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
+
+
+async def status(call: Any) -> grpc.aio.AioRpcError:
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await call
+    return error.value
