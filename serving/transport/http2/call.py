@@ -32,6 +32,7 @@ Handler: TypeAlias = Any  # a grpc.RpcMethodHandler, whose four kinds of behavio
 RESPONSE_FIELDS = [(b":status", b"200"), (b"content-type", b"application/grpc")]
 OK_FIELDS = [(b"grpc-status", b"0")]
 WAITING_BYTES = 64 * 1024  # of a request stream that the servicer has not taken yet; beyond, the caller is held back
+MESSAGE_BYTES = 128  # that a waiting message takes beside its own: an empty one is not free either
 LONGEST_S = 10 * 365 * 86_400.0  # a longer timeout is none: no timer reaches further
 
 
@@ -55,7 +56,7 @@ class Carrier(Protocol):
     async def drain(self, call: "Call") -> None:
         """Wait until what is to be sent of a call is little."""
 
-    def note_end(self) -> None:
+    def forget(self, call: "Call") -> None:
         """A call has been answered, or abandoned."""
 
 
@@ -95,9 +96,17 @@ class Call:
         self._answering = False  # the answer's header fields have gone
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._max_bytes = max_bytes
+        self._reader = MessageReader(b"identity", max_bytes)
+
+    # What the connection tells
+
+    def start(self) -> None:
+        """Look at what the header fields ask for."""
         try:
-            named = dict(fields)
-            self._reader = MessageReader(named.get(b"grpc-encoding", b"identity"), max_bytes)
+            named = dict(self._fields)
+            if (encoding := named.get(b"grpc-encoding")) is not None:
+                self._reader = MessageReader(encoding, self._max_bytes)
             if (timeout := named.get(b"grpc-timeout")) is not None and (seconds := timeout_s(timeout)) < LONGEST_S:
                 self._deadline = self._loop.time() + seconds
                 self._timer = self._loop.call_later(seconds, self._deadline_passed)
@@ -107,19 +116,20 @@ class Call:
         if self._stream is not None:
             self._run(self._stream)
 
-    # What the connection tells
-
     def receive(self, data: bytes, is_end: bool) -> None:
         """More of the request's body."""
+        if self._stream is not None:
+            self._stream.owe(len(data))
+        else:
+            self.acknowledge(len(data))
         try:
-            self.hold(len(data))
             messages = self._reader.feed(data)
+            self.hold(len(data) + MESSAGE_BYTES * len(messages))
             if is_end and not self._reader.is_between_messages:
                 raise MessageError(grpc.StatusCode.INTERNAL, "the request ends within a message")
             if self._stream is not None:
-                self._stream.receive(messages, len(data), is_end)
+                self._stream.receive(messages, is_end)
                 return
-            self.acknowledge(len(data))
             for message in messages:
                 if self._request is not None:
                     raise MessageError(grpc.StatusCode.UNIMPLEMENTED, "more than one request message has come")
@@ -263,9 +273,11 @@ class Call:
             self._timer.cancel()
         if self._stream is not None:
             self._stream.release()
+        self._request = None  # the budget's bytes go with the budget, whoever still holds the call
+        self._reader.drop()
         self._budget.give_back(self._held_bytes)
         self._held_bytes = 0
-        self._connection.note_end()
+        self._connection.forget(self)
 
     def _cancel(self) -> None:
         if self._task is not None:
@@ -290,11 +302,14 @@ class RequestStream(AsyncIterator[Any]):
         self._has_ended = False
         self._arrival = asyncio.Event()
 
-    def receive(self, messages: list[Received], size: int, is_end: bool) -> None:
-        """More requests, whose bytes on the wire were `size`."""
-        self._messages.extend(messages)
-        self._waiting_bytes += sum([len(message) for _, message in messages])
+    def owe(self, size: int) -> None:
+        """So many bytes have come, to be acknowledged by and by."""
         self._unacknowledged += size
+
+    def receive(self, messages: list[Received], is_end: bool) -> None:
+        """More requests."""
+        self._messages.extend(messages)
+        self._waiting_bytes += sum(map(_weight, messages))
         self._has_ended = self._has_ended or is_end
         self._acknowledge()
         self._arrival.set()
@@ -312,13 +327,17 @@ class RequestStream(AsyncIterator[Any]):
             self._arrival.clear()
             await self._arrival.wait()
         received = self._messages.popleft()
-        size = len(received[1])
-        self._waiting_bytes -= size
+        self._waiting_bytes -= _weight(received)
         self._acknowledge()
-        self._call.hold(-size - PREFIX_BYTES)
+        self._call.hold(-_weight(received))
         return self._call.read(received)
 
     def _acknowledge(self) -> None:
         if self._unacknowledged and self._waiting_bytes <= WAITING_BYTES:
             self._call.acknowledge(self._unacknowledged)
             self._unacknowledged = 0
+
+
+def _weight(received: Received) -> int:
+    """Bytes that a waiting message holds."""
+    return PREFIX_BYTES + len(received[1]) + MESSAGE_BYTES

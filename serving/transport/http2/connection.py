@@ -15,11 +15,12 @@ from serving.transport.http2.messages import Fields
 STREAM_WINDOW = 1 << 20  # bytes of one request on their way
 CONNECTION_WINDOW = 1 << 24  # of all requests of a connection
 MAX_STREAMS = 1024  # calls of one connection at a time
-MAX_HEADER_BYTES = 16 * 1024
+MAX_HEADER_BYTES = 16 * 1024  # of a call's header fields
+FIELD_BYTES = 32  # that HTTP/2 counts for each of them beside its own
 HIGH_WATER = 256 * 1024  # bytes of a stream that may wait for the caller to read
 MOST_UNREAD = 32 << 20  # bytes of all answers that may wait for it, before its next calls are refused
 KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}  # a peer gone without a word is found in 2 min
-CONFIG = ngh2.Configuration(auto_window_update=False, max_inbound_header_list_size=MAX_HEADER_BYTES)
+CONFIG = ngh2.Configuration(auto_window_update=False, max_inbound_header_list_size=4 * MAX_HEADER_BYTES)
 SETTINGS = {
     ngh2.Setting.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
     ngh2.Setting.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
@@ -50,8 +51,7 @@ class Connection(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self._find, self._max_bytes, self._budget, self._closed = find, max_bytes, budget, closed
         self._endless = endless
-        self._calls: dict[int, Call] = {}
-        self._active = 0  # calls without an answer
+        self._calls: dict[int, Call] = {}  # in flight: what is left of an answered one's request is passed over
         self._session = ngh2.Connection(ngh2.Role.SERVER, CONFIG)
         self._transport: asyncio.Transport | None = None
         self._flush_is_due = False
@@ -98,7 +98,6 @@ class Connection(asyncio.Protocol):
         self._transport = None
         for call in list(self._calls.values()):
             call.abandon()
-        self._calls.clear()
         self._wake_writers()
         self._closed(self)
 
@@ -126,9 +125,9 @@ class Connection(asyncio.Protocol):
             self._writers.append(room)
             await room
 
-    def note_end(self) -> None:
-        self._active -= 1
-        if self._closing and not self._active:
+    def forget(self, call: Call) -> None:
+        self._calls.pop(call.stream_id, None)
+        if self._closing and not self._calls:
             self.loop.call_soon(self._close_if_idle)
 
     # What the server asks for
@@ -172,35 +171,38 @@ class Connection(asyncio.Protocol):
             return
         path = named.get(b":path", b"")
         handler = self._find(path)
-        self._active += 1
         call = Call(self, stream_id, handler or NOTHING, fields, self._max_bytes, self._budget)
         self._calls[stream_id] = call
         call.is_endless = path in self._endless
-        if handler is None:
+        if (size := sum([len(name) + len(value) + FIELD_BYTES for name, value in fields])) > MAX_HEADER_BYTES:
+            call.cut_off(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"header fields of {size} bytes are larger than the limit of {MAX_HEADER_BYTES}",
+            )
+        elif handler is None:
             call.cut_off(grpc.StatusCode.UNIMPLEMENTED, f"there is no method {path.decode('latin-1')}")
         elif (unread := self._session.queued_body_size()) > MOST_UNREAD:
             call.cut_off(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
                 f"{unread} bytes of answers wait to be read on this connection, and {MOST_UNREAD} may; read them first",
             )
-        elif event.end_stream:
-            call.receive(b"", True)
+        else:
+            call.start()
+            if event.end_stream and not call.ended:
+                call.receive(b"", True)
 
     def _data_received(self, event: ngh2.DataReceived) -> None:
-        call = self._calls.get(event.stream_id)
-        if call is not None and not call.ended:
+        if (call := self._calls.get(event.stream_id)) is not None:
             call.receive(event.data, event.end_stream)
-        elif event.data:  # of a call that has been answered already
+        elif event.data:
             self._try(self._session.acknowledge_received_data, len(event.data), event.stream_id)
 
     def _trailers_received(self, event: ngh2.TrailersReceived) -> None:
-        call = self._calls.get(event.stream_id)
-        if call is not None and not call.ended:
+        if (call := self._calls.get(event.stream_id)) is not None:
             call.receive(b"", True)
 
     def _stream_gone(self, event: ngh2.StreamReset | ngh2.StreamClosed) -> None:
-        call = self._calls.pop(event.stream_id, None)
-        if call is not None and not call.ended:
+        if (call := self._calls.get(event.stream_id)) is not None:
             call.abandon()
 
     def _window_updated(self, _: ngh2.WindowUpdated) -> None:
@@ -249,7 +251,7 @@ class Connection(asyncio.Protocol):
         self._flush_soon()
 
     def _close_if_idle(self) -> None:
-        if self._active or self._transport is None:
+        if self._calls or self._transport is None:
             return
         self._flush()
         if self._transport is not None and not self._session.queued_body_size():

@@ -19,6 +19,7 @@ PREFIX_BYTES = 5  # a flag, whether the message is compressed, and its length in
 ENCODINGS = {b"identity": 0, b"gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}  # zlib's window bits
 TIMEOUT_UNITS_S = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 TIMEOUT_DIGITS = 8
+MESSAGE_CHARACTERS = 1000  # of a status at most: clients take no header fields beyond 8 or 16 kB
 MESSAGE_SAFE = bytes(byte for byte in range(0x20, 0x7F) if byte != 0x25)  # all that is printable, but for %
 BINARY = "-bin"
 RESERVED = (b":", b"grpc-", b"content-type", b"te")
@@ -81,6 +82,10 @@ class MessageReader:
         """Whether the body may end here."""
         return not self._rest
 
+    def drop(self) -> None:
+        """Let go of what has come of the next message."""
+        self._rest.clear()
+
     def _length(self, data: bytes | bytearray) -> int:
         length = int.from_bytes(data[1:PREFIX_BYTES], "big")
         if length > self._max_bytes:
@@ -137,7 +142,7 @@ def status_fields(code: grpc.StatusCode, message: str, metadata: MetadataItems) 
     """The trailers of a call."""
     fields = [(b"grpc-status", str(code.value[0]).encode())]
     if message:
-        fields.append((b"grpc-message", quote_from_bytes(message.encode(), MESSAGE_SAFE).encode()))
+        fields.append((b"grpc-message", quote_from_bytes(message[:MESSAGE_CHARACTERS].encode(), MESSAGE_SAFE).encode()))
     return fields + metadata_fields(metadata)
 
 
