@@ -5,8 +5,6 @@ It is also the context that the servicer is given, with the part of grpc.aio's `
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any, NoReturn, Protocol, TypeAlias
 
@@ -14,7 +12,6 @@ import grpc
 
 from serving.transport.http2.budget import ByteBudget
 from serving.transport.http2.messages import (
-    PREFIX_BYTES,
     Fields,
     MessageError,
     MessageReader,
@@ -25,14 +22,13 @@ from serving.transport.http2.messages import (
     status_fields,
     timeout_s,
 )
+from serving.transport.http2.request_stream import MESSAGE_BYTES, RequestStream
 
 log = logging.getLogger(__name__)
 
 Handler: TypeAlias = Any  # a grpc.RpcMethodHandler, whose four kinds of behaviour its stubs cannot tell apart
 RESPONSE_FIELDS = [(b":status", b"200"), (b"content-type", b"application/grpc")]
 OK_FIELDS = [(b"grpc-status", b"0")]
-WAITING_BYTES = 64 * 1024  # of a request stream that the servicer has not taken yet; beyond, the caller is held back
-MESSAGE_BYTES = 128  # that a waiting message takes beside its own: an empty one is not free either
 LONGEST_S = 10 * 365 * 86_400.0  # a longer timeout is none: no timer reaches further
 
 
@@ -92,7 +88,7 @@ class Call:
         self._held_bytes = 0  # of the budget
         self._task: asyncio.Task[None] | None = None
         self._request: Received | None = None  # of a call with one request, once it is here
-        self._stream = RequestStream(self) if handler.request_streaming else None
+        self._stream = RequestStream(self.acknowledge, self.hold, self.read) if handler.request_streaming else None
         self._answering = False  # the answer's header fields have gone
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -289,55 +285,3 @@ class Call:
     def _serialised(self, message: Any) -> bytes:
         write = self._handler.response_serializer
         return message if write is None else write(message)
-
-
-class RequestStream(AsyncIterator[Any]):
-    """The requests of a call that sends many. What its servicer does not take holds the caller back."""
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        self._messages: deque[Received] = deque()
-        self._waiting_bytes = 0
-        self._unacknowledged = 0  # bytes
-        self._has_ended = False
-        self._arrival = asyncio.Event()
-
-    def owe(self, size: int) -> None:
-        """So many bytes have come, to be acknowledged by and by."""
-        self._unacknowledged += size
-
-    def receive(self, messages: list[Received], is_end: bool) -> None:
-        """More requests."""
-        self._messages.extend(messages)
-        self._waiting_bytes += sum(map(_weight, messages))
-        self._has_ended = self._has_ended or is_end
-        self._acknowledge()
-        self._arrival.set()
-
-    def release(self) -> None:
-        """The call has ended: whatever comes is passed over."""
-        self._messages.clear()
-        self._waiting_bytes = 0
-        self._acknowledge()
-
-    async def __anext__(self) -> Any:
-        while not self._messages:
-            if self._has_ended:
-                raise StopAsyncIteration
-            self._arrival.clear()
-            await self._arrival.wait()
-        received = self._messages.popleft()
-        self._waiting_bytes -= _weight(received)
-        self._acknowledge()
-        self._call.hold(-_weight(received))
-        return self._call.read(received)
-
-    def _acknowledge(self) -> None:
-        if self._unacknowledged and self._waiting_bytes <= WAITING_BYTES:
-            self._call.acknowledge(self._unacknowledged)
-            self._unacknowledged = 0
-
-
-def _weight(received: Received) -> int:
-    """Bytes that a waiting message holds."""
-    return PREFIX_BYTES + len(received[1]) + MESSAGE_BYTES

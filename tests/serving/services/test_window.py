@@ -19,6 +19,7 @@ def test_window_has_room_for_so_many_requests_and_bytes() -> None:
         window = Window(count=3, size=100)
         assert [await entered(window, size) for size in (10, 20, 80, 30, 5)] == [True, True, False, True, False]
         window.leave()  # of 10
+        assert not await entered(window, 51)
         assert await entered(window, 50)
         assert not await entered(window, 1)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import grpc
 import pytest
-from tests.serving.http2.raw_client import RawClient, raw_client
 
 from serving.process.port import address_of, reserve
 from serving.transport.http2.server import Server
+from tests.serving.transport.http2.raw_client import RawClient, raw_client
 
 PATIENCE_S = 30
 LIMIT = 2 * 2**20  # bytes of a message

@@ -9,12 +9,12 @@ from functools import partial
 import grpc
 import pytest
 from h2.settings import SettingCodes
-from tests.serving.http2.echo import HELD, LIMIT, Echo, with_raw_client
-from tests.serving.http2.raw_client import Call, RawClient, raw_client
 
 from serving.transport.http2.connection import CONNECTION_WINDOW, MAX_STREAMS, MOST_UNREAD
 from serving.transport.http2.messages import prefixed
 from serving.transport.http2.server import Server
+from tests.serving.transport.http2.echo import HELD, LIMIT, Echo, with_raw_client
+from tests.serving.transport.http2.raw_client import Call, RawClient, raw_client
 
 FRAME = 16_384
 TOO_LARGE = prefixed(bytes(LIMIT + 1))[:FRAME]

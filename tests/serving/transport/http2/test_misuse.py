@@ -14,12 +14,12 @@ import grpc
 import pytest
 from h2.errors import ErrorCodes
 from hpack.struct import NeverIndexedHeaderTuple
-from tests.serving.http2.echo import LIMIT, Echo, with_raw_client
-from tests.serving.http2.raw_client import Call, RawClient, raw_client
 
 from serving.transport.http2.call import Call as ServedCall
 from serving.transport.http2.messages import prefixed
 from serving.transport.http2.server import Server
+from tests.serving.transport.http2.echo import LIMIT, Echo, with_raw_client
+from tests.serving.transport.http2.raw_client import Call, RawClient, raw_client
 
 Code = grpc.StatusCode
 TOO_LARGE = prefixed(bytes(LIMIT + 1))

@@ -6,9 +6,9 @@ from typing import Any
 
 import grpc
 import pytest
-from tests.serving.http2.echo import LIMIT, Echo, status, with_server
 
 from serving.transport.http2.server import Server
+from tests.serving.transport.http2.echo import LIMIT, Echo, status, with_server
 
 
 @pytest.mark.parametrize("size", [0, 1, 16_384, 65_536, LIMIT])

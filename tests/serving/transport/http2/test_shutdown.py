@@ -4,11 +4,11 @@ import asyncio
 from typing import Any
 
 import grpc
-from tests.serving.http2.echo import PATIENCE_S, Echo, status, with_raw_client, with_server
-from tests.serving.http2.raw_client import RawClient
 
 from serving.transport.http2.messages import prefixed
 from serving.transport.http2.server import Server
+from tests.serving.transport.http2.echo import PATIENCE_S, Echo, status, with_raw_client, with_server
+from tests.serving.transport.http2.raw_client import RawClient
 
 
 def test_stopping_server_answers_what_it_has_taken_and_takes_no_more() -> None:
