@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from training.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from training.config import PRESETS, TrainingConfig
-from training.data import NAMES, DataSet, DataUnavailableError, load_data_set
+from training.data import DEFAULT_FOLDER, NAMES, DataSet, DataUnavailableError, load_data_set
 from training.figures import write_duration
 from training.finish import finish
 from training.gan import DivergedError
@@ -159,8 +159,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data-dir",
         type=Path,
-        default=Path(os.environ.get("DATA_DIR") or "data"),
-        help="folder of the data sets, in torchvision's layout (default: $DATA_DIR, else data)",
+        default=os.environ.get("DATA_DIR") or None,
+        help=f"folder of the data sets, in torchvision's layout (default: $DATA_DIR, else {DEFAULT_FOLDER})",
     )
     parser.add_argument("--out", type=Path, help=f"the run's folder (default: a new one in {RUNS})")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out (default: the latest)")

@@ -1,4 +1,4 @@
-"""Data sets by name: found on disk, downloaded, or, for `auto` without either, scikit-learn's small digits.
+"""Data sets by name: found on disk, downloaded, or, for who named nothing, scikit-learn's small digits.
 
 Everything is held in memory as uint8, and split once and for all: most of the training set to fit, a part to select
 snapshots and to calibrate on, and the data set's own test set, which is only reported on.
@@ -30,6 +30,8 @@ from torchvision.datasets.mnist import read_sn3_pascalvincent_tensor  # isort: s
 
 SMALL_DIGITS = "sklearn-digits"
 AUTO = "auto"
+DEFAULT_FOLDER = Path("data")
+NAMES_SHOWN = 10  # of what lies in a folder without the data set
 PATIENCE_S = 10.0  # how long `auto` waits for a mirror before it gives up
 SPLIT_SEED = 20_241_105  # of the permutation that splits a training set; changing it would leak held-out images
 
@@ -140,10 +142,16 @@ SOURCES = {
 NAMES = (AUTO, *SOURCES, SMALL_DIGITS)
 
 
-def load_data_set(name: str, data_dir: Path, say: Callable[[str], None] = print) -> DataSet:
+def load_data_set(name: str, data_dir: Path | None, say: Callable[[str], None] = print) -> DataSet:
     """Load a data set by name, downloading it into `data_dir` where it is not there yet.
 
-    `auto` is MNIST, or where that is not to be had, scikit-learn's small digits; `say` is told so.
+    `auto` is MNIST. Where that is not to be had and nobody named a folder, it is scikit-learn's small digits, and `say`
+    is told so; who names a folder means what should lie there.
+
+    Args:
+        name: One of `NAMES`.
+        data_dir: The folder of the data sets; None where nobody named one: it is `data` then.
+        say: Told of a download.
 
     Raises:
         DataUnavailableError: It is neither in `data_dir` nor to be downloaded, or the name is unknown.
@@ -151,10 +159,10 @@ def load_data_set(name: str, data_dir: Path, say: Callable[[str], None] = print)
     """
     if name == SMALL_DIGITS:
         return _small_digits()
-    if name != AUTO:
-        return _from_torchvision(name, data_dir, say)
+    if name != AUTO or data_dir is not None:
+        return _from_torchvision("mnist" if name == AUTO else name, data_dir or DEFAULT_FOLDER, say)
     try:
-        return _from_torchvision("mnist", data_dir, say)
+        return _from_torchvision("mnist", DEFAULT_FOLDER, say)
     except DataUnavailableError as error:
         say(
             f"{error}\nTraining on the 1,797 handwritten digits that scikit-learn carries instead, enlarged to 28x28. "
@@ -221,9 +229,9 @@ def _split(images: LabelledImages, held_out: int) -> tuple[LabelledImages, Label
 
 def _download(name: str, source: _Source, data_dir: Path, say: Callable[[str], None]) -> None:
     """Fetch a data set beside its place, check it there, then move its files in: none of them is ever half-written."""
-    where = f"{name} is not in {data_dir}"
+    where, looked = f"{name} is not in {data_dir}", _what_lies_there(source, data_dir)
     if not _any_answers(source.addresses):
-        raise DataUnavailableError(f"{where}, and none of its mirrors answered within {PATIENCE_S:.0f} s.")
+        raise DataUnavailableError(f"{where}, and none of its mirrors answered within {PATIENCE_S:.0f} s. {looked}")
     say(f"{where}: downloading it.")
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE_S)  # torchvision would wait for ever for a mirror that has stalled
@@ -240,9 +248,23 @@ def _download(name: str, source: _Source, data_dir: Path, say: Callable[[str], N
                 if not (raw / file.name).is_file():
                     os.replace(downloaded / file.name, raw / file.name)
     except (OSError, RuntimeError) as error:  # torchvision raises RuntimeError where every mirror failed
-        raise DataUnavailableError(f"{where}, and its download failed: {error}") from error
+        raise DataUnavailableError(f"{where}, and its download failed: {error}. {looked}") from error
     finally:
         socket.setdefaulttimeout(timeout)
+
+
+def _what_lies_there(source: _Source, data_dir: Path) -> str:
+    """Which files were looked for in vain, and what is there instead: a wrong folder is seen at once."""
+    raw = data_dir / source.raw
+    missing = ", ".join(file.name for file in source.files if not (raw / file.name).is_file())
+    nearest = next((folder for folder in (raw, raw.parent, data_dir) if folder.is_dir()), None)
+    if nearest is None:
+        found = f"{data_dir} is no folder" if data_dir.exists() else f"there is no {data_dir}"
+    else:
+        names = sorted(path.name + "/" * path.is_dir() for path in nearest.iterdir())
+        more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+        found = f"{nearest} holds {', '.join(names[:NAMES_SHOWN]) or 'nothing'}{more}"
+    return f"Looked in {raw} for {missing}; {found}."
 
 
 def _any_answers(addresses: tuple[str, ...]) -> bool:

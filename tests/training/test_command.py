@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from training.checkpoint import load_checkpoint
-from training.command import main
+from training.command import build_parser, main
 from training.interrupts import stop_request
 
 SMALL = [
@@ -107,6 +107,14 @@ def test_wrong_options_are_refused_in_one_line(
 def test_resuming_what_is_no_run_fails_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--resume", "--out", str(tmp_path)]) == 1
     assert f"{tmp_path} is no run" in capsys.readouterr().err
+
+
+def test_a_folder_that_was_named_is_told_from_one_that_was_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATA_DIR", "there")
+    assert build_parser().parse_args([]).data_dir == Path("there")
+    assert build_parser().parse_args(["--data-dir", "here"]).data_dir == Path("here")
+    monkeypatch.setenv("DATA_DIR", "")
+    assert build_parser().parse_args([]).data_dir is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

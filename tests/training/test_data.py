@@ -43,20 +43,52 @@ def test_small_digits_are_in_mnists_manner(small_digits: DataSet) -> None:
     assert sorted(small_digits.fit.labels.unique().tolist()) == list(range(10))
 
 
-def test_auto_without_mnist_says_so_and_takes_the_small_digits(tmp_path, monkeypatch) -> None:
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "PATIENCE_S", 0.0)  # nothing answers in no time
+
+
+def test_without_mnist_who_named_nothing_is_told_so_and_gets_the_small_digits(
+    no_network: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     said: list[str] = []
-    loaded = load_data_set("auto", tmp_path / "data", said.append)
+    loaded = load_data_set("auto", None, said.append)
     assert loaded.name == "sklearn-digits"
-    assert "mnist is not in" in said[0]
+    assert "mnist is not in data" in said[0]
     assert "scikit-learn" in said[0]
-    assert not (tmp_path / "data").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_named_data_set_that_is_not_to_be_had_is_refused(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(data, "PATIENCE_S", 0.0)
-    with pytest.raises(DataUnavailableError, match="kmnist is not in"):
-        load_data_set("kmnist", tmp_path)
+@pytest.mark.parametrize("name", ["auto", "mnist", "kmnist"])
+def test_a_named_folder_without_the_data_set_is_never_another_data_set(
+    no_network: None, name: str, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    with pytest.raises(DataUnavailableError, match="is not in"):
+        load_data_set(name, tmp_path, said.append)
+    assert said == []
+
+
+def test_who_names_a_wrong_folder_is_told_what_was_looked_for_and_what_lies_there(
+    no_network: None, tmp_path: Path
+) -> None:
+    def refusal_of(folder: Path) -> str:
+        with pytest.raises(DataUnavailableError) as refused:
+            load_data_set("kmnist", folder)
+        return str(refused.value)
+
+    raw = tmp_path / "KMNIST/raw"
+    assert f"there is no {raw}." in refusal_of(raw)
+    raw.mkdir(parents=True)
+    (raw / "train-images-idx3-ubyte").touch()
+    for index in range(11):
+        (raw / f"{index:02d}.gz").touch()
+    missing = "train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte"
+    assert f"Looked in {raw} for {missing}; {raw} holds 00.gz, 01.gz, " in refusal_of(tmp_path)
+    assert " 09.gz and 2 more." in refusal_of(tmp_path)
+    assert f"{raw.parent} holds raw/." in refusal_of(raw.parent)
+    assert f"{raw / '00.gz'} is no folder." in refusal_of(raw / "00.gz")
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
