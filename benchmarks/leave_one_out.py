@@ -17,6 +17,7 @@ from torch import Tensor
 
 from benchmarks.report import write_json
 from evaluation.quality import detector_auroc
+from evaluation.threads import keep_to_allowed_cores
 from judge.tables import text_table
 from training.checkpoint import load_checkpoint
 from training.config import TrainingConfig
@@ -45,6 +46,7 @@ def main() -> int:
     )
     parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("DATA_DIR") or "data"))
     options = parser.parse_args()
+    keep_to_allowed_cores()
     torch.set_flush_denormal(True)
     run = load_checkpoint(options.run)
     if run.generator is None:

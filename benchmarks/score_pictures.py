@@ -21,6 +21,7 @@ from benchmarks.pen_strokes import KINDS, Picture, normalised, pen_strokes
 from benchmarks.report import write_json
 from digitforge.pictures.normalisation import stroke_width
 from evaluation.classifier import features_and_digits, shipped_classifier
+from evaluation.threads import keep_to_allowed_cores
 from judge.pair import open_pair
 from judge.tables import text_table
 from training.data import load_data_set
@@ -39,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--picture", type=Path, help="where to draw some of them, before and after")
     options = parser.parse_args(arguments)
 
+    keep_to_allowed_cores()
     test = load_data_set("mnist", options.data_dir).test
     originals, labels = test.images[: options.count].numpy(), test.labels[: options.count].numpy()
     pictures = pen_strokes(originals, labels, options.count, options.seed)

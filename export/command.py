@@ -50,12 +50,14 @@ def main(arguments: list[str] | None = None) -> int:
 def _export(folder: Path, repository: Path, variants: tuple[str, ...]) -> int:
     # Here, so that --inspect need not wait for torch.
     from evaluation.reference import ReferenceFileError
+    from evaluation.threads import keep_to_allowed_cores
     from export.export_run import export
     from export.graphs import NotFiniteError
     from export.int8 import NothingToQuantiseError
     from export.repository import RepositoryError
     from training.checkpoint import CheckpointError, load_checkpoint
 
+    keep_to_allowed_cores()
     try:
         run = load_checkpoint(folder)
         if not run.finished:

@@ -28,6 +28,7 @@ def run(options: argparse.Namespace) -> int:
     """Evaluate what the options name."""
     from evaluation.fit_classifier import EPOCHS
     from evaluation.reference import ReferenceFileError
+    from evaluation.threads import keep_to_allowed_cores
     from export.graphs import NotFiniteError
     from judge.evaluation import NoClassesError, evaluate
     from judge.pair import NothingToEvaluateError, open_pair
@@ -47,6 +48,7 @@ def run(options: argparse.Namespace) -> int:
         ReferenceFileError,
         RepositoryError,
     )
+    keep_to_allowed_cores()
     try:
         pair = open_pair(options.path)
         out = options.out or (pair.run_folder / "evaluation" if pair.run_folder else ARTIFACTS / pair.name)

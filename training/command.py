@@ -12,6 +12,7 @@ import torch
 from pydantic import ValidationError
 from tqdm import tqdm
 
+from evaluation.threads import keep_to_allowed_cores
 from training.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from training.config import PRESETS, TrainingConfig
 from training.data import DEFAULT_FOLDER, NAMES, DataSet, DataUnavailableError, load_data_set
@@ -46,6 +47,7 @@ class UsageError(Exception):
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code: 0 done, 1 failed, 2 wrong options, 130 interrupted and saved."""
     options = build_parser().parse_args(arguments)
+    keep_to_allowed_cores()
     overrides = {name: getattr(options, name) for name in TrainingConfig.model_fields if hasattr(options, name)}
     try:
         return run(options, overrides)

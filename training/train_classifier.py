@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from evaluation.classifier import WEIGHTS, Classifier
 from evaluation.fit_classifier import EPOCHS, accuracy, fit_classifier
+from evaluation.threads import keep_to_allowed_cores
 from training.data import load_data_set
 
 
@@ -28,6 +29,7 @@ def main() -> None:
     if options.out.exists():
         parser.error(f"--out {options.out} exists: weights that figures were measured with are never overwritten")
 
+    keep_to_allowed_cores()
     data = load_data_set("mnist", options.data_dir)
     start = time.monotonic()
 
