@@ -24,6 +24,9 @@ INSPECT ?= models/generator/1
 # What `make evaluate` measures: a run, or a model repository such as models.
 WHAT ?= artifacts/runs/latest
 
+# A path as one word for the shell, whatever is in it.
+quote = '$(subst ','\'',$(1))'
+
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 PROTOS      := $(shell find protos -name '*.proto')
 STUBS       := $(PROTOS:.proto=_pb2.py) $(PROTOS:.proto=_pb2_grpc.py)
@@ -63,13 +66,13 @@ train: $(TRAIN)
 	$(BIN)/digitforge-train $(TRAIN_ARGS)
 
 export: $(TRAIN)
-	$(BIN)/digitforge-export $(RUN) $(EXPORT_ARGS)
+	$(BIN)/digitforge-export $(call quote,$(RUN)) $(EXPORT_ARGS)
 
 inspect: $(TRAIN)
-	$(BIN)/digitforge-export --inspect $(INSPECT)
+	$(BIN)/digitforge-export --inspect $(call quote,$(INSPECT))
 
 evaluate: $(TRAIN)
-	$(BIN)/digitforge-evaluate $(WHAT) $(EVALUATE_ARGS)
+	$(BIN)/digitforge-evaluate $(call quote,$(WHAT)) $(EVALUATE_ARGS)
 
 serve: $(SERVE) protos
 	$(BIN)/digitforge-serve $(SERVE_ARGS)
@@ -96,7 +99,7 @@ bench-pictures: $(DEV) protos
 	$(BIN)/python -m benchmarks.score_pictures $(BENCH_ARGS)
 
 bench-detectors: $(TRAIN)
-	$(BIN)/python -m benchmarks.leave_one_out $(RUN) $(BENCH_ARGS)
+	$(BIN)/python -m benchmarks.leave_one_out $(call quote,$(RUN)) $(BENCH_ARGS)
 
 prove-resume: $(TRAIN)
 	$(BIN)/python -m benchmarks.prove_resume $(BENCH_ARGS)

@@ -1,6 +1,7 @@
 """The exporter's command line."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def _export(folder: Path, repository: Path, variants: tuple[str, ...]) -> int:
         if not run.finished:
             raise CheckpointError(
                 f"{folder} is not finished ({run.images_seen:,} images so far); "
-                f"go on with: digitforge-train --resume --out {folder}"
+                f"go on with: {shlex.join(['digitforge-train', '--resume', '--out', str(folder)])}"
             )
         if earlier := versions_of(run.run_id, repository):
             versions = "version " + ", ".join(map(str, earlier))

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from training.gan import DivergedError
 from training.idx_files import DataFileError
 from training.interrupts import stop_request
 from training.loop import train
+from training.next_step import make
 from training.provenance import new_run_id, source_commit
 from training.report import REPORT
 from training.run_folder import LATEST, new_run_folder, point_latest_to
@@ -80,14 +82,14 @@ def run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
             if gan is not None:
                 finish(state, gan, data, path, stop, tell)
     if not state.finished:
-        again = f"--resume --out {path}"
+        again = shlex.join(["--resume", "--out", str(path)])
         say(
-            f'interrupted after {state.images_seen:,} images; go on with: make train TRAIN_ARGS="{again}" '
+            f"interrupted after {state.images_seen:,} images; go on with: {make('train', TRAIN_ARGS=again)} "
             f"(or digitforge-train {again})"
         )
         return INTERRUPTED
     say(f"finished: {path}, the GAN trained in {write_duration(state.elapsed_s)}; look at {path / REPORT}")
-    say(f"export it with: make export RUN={path} (or digitforge-export {path})")
+    say(f"export it with: {make('export', RUN=str(path))} (or {shlex.join(['digitforge-export', str(path)])})")
     return 0
 
 

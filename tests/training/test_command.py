@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -130,7 +131,8 @@ def test_a_first_signal_is_a_wish_to_stop_and_a_second_one_ends_the_process(numb
 
 
 def test_an_interrupted_run_saves_itself_and_says_how_to_go_on(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "training", *TINY, "--images", "100000000", "--out", str(tmp_path / "run")]
+    run_folder = tmp_path / "it's a run"
+    command = [sys.executable, "-m", "training", *TINY, "--images", "100000000", "--out", str(run_folder)]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
@@ -140,9 +142,12 @@ def test_an_interrupted_run_saves_itself_and_says_how_to_go_on(tmp_path: Path) -
     process.send_signal(signal.SIGTERM)
     rest, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    run_folder = tmp_path / "run"
-    assert f'go on with: make train TRAIN_ARGS="--resume --out {run_folder}"' in rest
-    assert f"(or digitforge-train --resume --out {run_folder})" in rest
+    told = re.search(r"; go on with: (make train .*) \(or (digitforge-train .*)\)\n", rest)
+    assert told
+    again = ["--resume", "--out", str(run_folder)]
+    assert shlex.split(told[2]) == ["digitforge-train", *again]
+    *_, arguments = shlex.split(told[1])
+    assert shlex.split(arguments.removeprefix("TRAIN_ARGS=")) == again  # which make hands to a shell
     run = load_checkpoint(run_folder)
     assert run.images_seen >= 500
     assert not run.finished
