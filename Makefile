@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help setup protos train export inspect serve evaluate test lint clean bench-train bench-serve bench-faults \
-        bench-pictures bench-detectors prove-resume prove-export
+        bench-pictures bench-detectors prove-resume prove-export publish-protos
 
 PYTHON ?= python3
 VENV   := .venv
@@ -29,6 +29,7 @@ quote = '$(subst ','\'',$(1))'
 
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 PROTOS      := $(shell find protos -name '*.proto')
+IMAGE       := build/protos.binpb
 STUBS       := $(PROTOS:.proto=_pb2.py) $(PROTOS:.proto=_pb2_grpc.py)
 
 # Each stamp stands for an environment that holds at least this much: to serve, to train and export, to develop.
@@ -49,7 +50,8 @@ help:
 	@echo "  make evaluate             measure the latest run, or a model repository    [WHAT=models, EVALUATE_ARGS=--tstr]"
 	@echo "  make setup                the whole environment in .venv"
 	@echo "  make protos               the gRPC stubs"
-	@echo "  make lint                 ruff and mypy"
+	@echo "  make lint                 ruff, mypy, and buf on the contract"
+	@echo "  make publish-protos       from now on, make lint holds changes of the contract against what it is now"
 	@echo "  make bench-train          training speed beside the tutorial's script and the machine's peak    [BENCH_ARGS=...]"
 	@echo "  make bench-serve          the server under load beside the limits and the alternatives; needs h2load    [BENCH_ARGS=...]"
 	@echo "  make bench-faults         wrong learning rates and batches: what a run makes of them (over an hour)    [BENCH_ARGS=...]"
@@ -80,10 +82,15 @@ serve: $(SERVE) protos
 test: $(DEV) protos
 	$(BIN)/pytest $(TEST_ARGS)
 
-lint: $(DEV) protos
+lint: $(DEV) protos $(IMAGE)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/buf lint $(IMAGE) --config protos/buf.yaml
+	$(BIN)/buf breaking $(IMAGE) --against protos/published.binpb --config protos/buf.yaml
+
+publish-protos: $(IMAGE)
+	cp $(IMAGE) protos/published.binpb
 
 bench-train: $(TRAIN)
 	$(BIN)/python -m benchmarks.train_speed $(BENCH_ARGS)
@@ -135,9 +142,15 @@ $(DEV): $(TRAIN)
 	@touch $@
 
 # protoc finds google/rpc/status.proto among the installed packages.
+PROTOC = $(BIN)/python -m grpc_tools.protoc \
+  --proto_path="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+
 %_pb2.py %_pb2_grpc.py: %.proto $(SERVE)
 	@echo "Generating stubs of $<"
-	@$(BIN)/python -m grpc_tools.protoc --proto_path=. \
-	  --proto_path="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
-	  --python_out=. --pyi_out=. --grpc_python_out=. $<
+	@$(PROTOC) --proto_path=. --python_out=. --pyi_out=. --grpc_python_out=. $<
 	@touch $*_pb2.py $*_pb2_grpc.py
+
+# For buf, which would look on the network for what the contract imports.
+$(IMAGE): $(PROTOS) $(SERVE)
+	@mkdir -p $(@D)
+	@$(PROTOC) --proto_path=protos --include_imports --include_source_info --descriptor_set_out=$@ $(PROTOS:protos/%=%)
