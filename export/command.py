@@ -15,6 +15,18 @@ FAILED = 1
 
 def main(arguments: list[str] | None = None) -> int:
     """Export a run, or show what is exported; the exit code: 0 done, 1 failed, 2 wrong options."""
+    options = build_parser().parse_args(arguments)
+    try:
+        if options.inspect is not None:
+            print(inspect(options.inspect))
+            return 0
+        return _export(options.run, options.model_repository, options.variants)
+    except (NothingToInspectError, VerificationError, OSError) as error:
+        return _failed(error)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options."""
     parser = argparse.ArgumentParser(
         prog="digitforge-export",
         description="Export a finished run as the next version of a model repository, or show what a version is.",
@@ -38,14 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="NAMES",
         help="write these beside, separated by commas: fp16 for GPUs, int8 for processors with VNNI (default: none)",
     )
-    options = parser.parse_args(arguments)
-    try:
-        if options.inspect is not None:
-            print(inspect(options.inspect))
-            return 0
-        return _export(options.run, options.model_repository, options.variants)
-    except (NothingToInspectError, VerificationError, OSError) as error:
-        return _failed(error)
+    return parser
 
 
 def _export(folder: Path, repository: Path, variants: tuple[str, ...]) -> int:
