@@ -137,7 +137,8 @@ class Supervisor:
             worker.failure, self._code = str(told), told.code
             return
         worker.greeting = told
-        if not self._greeted and all(other.greeting is not None for other in self._workers.values()) and not self._due:
+        all_serve = all(other.greeting is not None for other in self._workers.values())
+        if all_serve and not self._greeted and not self._stopping:
             self._greeted = True
             self._greet(self._workers[0].greeting or [])
 

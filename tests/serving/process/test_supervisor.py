@@ -99,6 +99,14 @@ def test_workers_are_stopped_together(parent: Parent, number: signal.Signals) ->
     assert sorted(rest(process)) == ["shutting down (again to stop at once)", "stopped", "stopped"]
 
 
+def test_ctrl_c_reaches_all_processes_and_the_workers_leave_it_to_their_parent(parent: Parent) -> None:
+    process = parent()
+    up(process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    assert process.wait(PATIENCE_S) == 0
+    assert sorted(rest(process)) == ["shutting down (again to stop at once)", "stopped", "stopped"]
+
+
 def test_worker_that_dies_is_replaced_and_told_of(parent: Parent) -> None:
     process = parent()
     first, second = up(process)
@@ -181,6 +189,30 @@ def test_worker_that_crashes_before_it_serves_ends_all(parent: Parent) -> None:
     assert "was ended by SIGSEGV before it served" in warning
 
 
+@pytest.mark.parametrize("first", ["serves", "fails"])
+def test_nobody_is_greeted_where_one_worker_fails_whichever_is_heard_first(
+    parent: Parent, tmp_path: Path, first: str
+) -> None:
+    process = parent(
+        f"""
+        def work(listener, tell):
+            wishes, told = [], {str(tmp_path / "told")!r}
+            signal.signal(signal.SIGTERM, lambda *_: wishes.append(1))
+            try:
+                os.close(os.open({str(tmp_path / "one")!r}, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:  # the other one
+                while {first == "serves"} and not os.path.exists(told): time.sleep(0.01)
+                raise StartError("no such model", 7)
+            while {first == "fails"} and not wishes: time.sleep(0.01)
+            tell(["hello"])
+            open(told, "w").close()
+            while not wishes: time.sleep(0.01)
+        """
+    )
+    assert process.wait(PATIENCE_S) == 7
+    assert rest(process) == ["warning: no such model"]
+
+
 def test_new_workers_that_never_come_up_are_given_up_after_some_tries(parent: Parent, tmp_path: Path) -> None:
     process = parent(
         f"""
@@ -204,11 +236,11 @@ def test_second_signal_tells_the_workers_to_stop_at_once(parent: Parent) -> None
         """
         def work(listener, tell):
             wishes = []
-            signal.signal(signal.SIGTERM, lambda *_: (wishes.append(1), say("wish")))
+            signal.signal(signal.SIGTERM, lambda *_: say("wish"))
             signal.signal(signal.SIGUSR1, lambda *_: wishes.append(1))
             tell([])
             say(f"pid {os.getpid()}")
-            while len(wishes) < 2: time.sleep(0.01)
+            while not wishes: time.sleep(0.01)
         """
     )
     up(process)
