@@ -16,10 +16,11 @@ import grpc
 import numpy as np
 
 from digitforge.client import PORT, DigitsClient, GeneratedDigits, Verdict
+from digitforge.machine.ctrl_c import end_at_ctrl_c
 from digitforge.pictures.images import contact_sheet
 from digitforge.pictures.png import encode_png
 
-OK, FAILED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
+OK, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
 EXIT_CODES = "exit codes: 0 done, 1 refused or failed, 2 wrong options, 3 server not reachable, 130 interrupted"
 THRESHOLD = (
     "The verdict is real where the probability reaches the model's own threshold, which need not be 0.5: "
@@ -40,12 +41,10 @@ def main(arguments: list[str] | None = None) -> int:
     options, unknown = build_parser().parse_known_args(arguments)
     if unknown:  # told by the command's own usage, where parse_args would show that of all commands
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    end_at_ctrl_c()
     try:
         with DigitsClient(options.address) as client:
             return int(options.run(client, options))
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
     except grpc.RpcError as error:
         if error.code() == grpc.StatusCode.UNAVAILABLE:
             print(

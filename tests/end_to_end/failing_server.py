@@ -20,7 +20,8 @@ class FailingDigits(digits_pb2_grpc.DigitsServicer):
         failures: What the next attempts end with, the first one first; once there are none, calls succeed.
         attempts: Calls so far, as many as reached the server; a ScoreStream from its first image on.
         seconds_left: What each of them had when it came.
-        holds: Whether calls are held: Score before it answers, the streams once they have answered.
+        holds: Whether calls are held: before they score an image, and once they have generated all.
+        free: So many images of a ScoreStream are scored before it is held.
         held: Released by each call when it begins to be held.
         ended: Released by each held call when its caller has ended it.
         chunk: Images in a message of GenerateStream.
@@ -31,6 +32,7 @@ class FailingDigits(digits_pb2_grpc.DigitsServicer):
         self.attempts = 0
         self.seconds_left: list[float] = []
         self.holds = False
+        self.free = 0
         self.held, self.ended = threading.Semaphore(0), threading.Semaphore(0)
         self.chunk = 512
         self._lock = threading.Lock()
@@ -51,8 +53,9 @@ class FailingDigits(digits_pb2_grpc.DigitsServicer):
         for place, _ in enumerate(requests):
             if place == 0:
                 self._begin(context)
+            if place >= self.free:
+                self._hold(context)
             yield pb.ScoreResponse(real_probability=0.5, version=1)
-            self._hold(context)
 
     def _begin(self, context: Any) -> None:
         with self._lock:

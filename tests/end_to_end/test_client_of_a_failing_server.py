@@ -144,10 +144,10 @@ def test_generate_stream_that_is_left_early_ends_at_the_server(client: DigitsCli
 def test_score_stream_that_is_left_early_ends_at_the_server_with_all_its_calls(
     client: DigitsClient, failing: FailingDigits, how: str
 ) -> None:
-    failing.holds = True
+    failing.holds, failing.free = True, 1
 
     def images() -> Iterator[bytes]:
-        yield from (SMALL, LARGE, LARGE)
+        yield from (SMALL, SMALL, LARGE, LARGE)
         for _ in range(3):
             assert failing.held.acquire(timeout=PATIENCE_S)
         if how != "closed":
@@ -216,9 +216,12 @@ def test_ctrl_c_ends_a_command_and_its_call(command: list[str], failing: Failing
     failing.holds = True
     piped: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, *command], cwd=ROOT, **piped) as process:
-        assert failing.held.acquire(timeout=PATIENCE_S)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE_S) == 130
-        assert process.communicate()[1] == "interrupted\n"
+        try:
+            assert failing.held.acquire(timeout=PATIENCE_S)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE_S) == 130
+            assert process.communicate()[1] == "interrupted\n"
+        finally:
+            process.kill()
     assert failing.ended.acquire(timeout=PATIENCE_S)
     assert not (tmp_path / "digits.npz").exists()
