@@ -19,6 +19,7 @@ from export.graphs import build_graphs
 from export.metadata import metadata_of
 from export.on_cpu import open_session
 from export.onnx_model import write_onnx
+from export.parity import Pixels
 from export.signature import Tensors, discriminator_tensors, generator_tensors
 from export.verify import check_file, verify
 from tests.conftest import untrained_run
@@ -154,22 +155,23 @@ def test_a_number_that_is_off_or_none_is_refused_in_either_output(
         written("article", "discriminator").verify(lambda model: behind(model, output, *change))
 
 
+@pytest.mark.parametrize("output", ["logit", "real_probability"])
 def test_rows_that_depend_on_their_neighbours_within_the_bounds_of_parity_are_refused(
-    written: Callable[..., Written],
+    written: Callable[..., Written], output: str
 ) -> None:
-    """A millionth of the batch's mean is added to each logit: close enough to PyTorch's, and another in each batch."""
+    """A millionth of the batch's mean is added to each row: close enough to PyTorch's, and another in each batch."""
 
     def lean(model: onnx.ModelProto) -> None:
-        behind(model, "logit", "Mul", 1e-6)
+        behind(model, output, "Mul", 1e-6)
         model.graph.node[-1].output[:] = ["share"]
         model.graph.node.extend(
             [
                 onnx.helper.make_node("ReduceMean", ["share"], ["mean"], keepdims=0),
-                onnx.helper.make_node("Add", ["logit_before", "mean"], ["logit"]),
+                onnx.helper.make_node("Add", [f"{output}_before", "mean"], [output]),
             ]
         )
 
-    with pytest.raises(VerificationError, match=r"rows of logit differ between a batch of \d+ and one of 257"):
+    with pytest.raises(VerificationError, match=rf"rows of {output} differ between a batch of \d+ and one of 257"):
         written("article", "discriminator").verify(lean)
 
 
@@ -253,24 +255,45 @@ class TestOneFile:
             exported.verify(change)
 
 
-def test_rows_that_depend_on_their_neighbours_are_refused(tmp_path: Path) -> None:
-    """What dynamic quantisation does: a scale over all rows of a batch."""
-    shape: list[str | int | None] = ["batch", 4]
-    value = onnx.helper.make_tensor_value_info
-    graph = onnx.helper.make_graph(
-        [
-            onnx.helper.make_node("ReduceMax", ["z"], ["largest"], keepdims=0),
-            onnx.helper.make_node("Div", ["z", "largest"], ["scaled"]),
-        ],
-        "scaled_by_the_batch",
-        [value("z", onnx.TensorProto.FLOAT, shape)],
-        [value("scaled", onnx.TensorProto.FLOAT, shape)],
+@pytest.mark.parametrize(
+    ("nodes", "size"),
+    [
+        # What dynamic quantisation does: a scale over all rows of a batch.
+        (["largest = ReduceMax <keepdims = 0> (z)", "y = Div (z, largest)"], 1),
+        # Other kernels for rows beyond the 64th, which only the large batch has in other places.
+        (
+            [
+                "size = Shape <start = 0, end = 1> (z)",
+                "zero = Constant <value_int = 0> ()",
+                "one = Constant <value_int = 1> ()",
+                "some = Constant <value_int = 64> ()",
+                "count = Squeeze (size)",
+                "places = Range (zero, count, one)",
+                "late = Greater (places, some)",
+                "by_row = Unsqueeze (late, one)",
+                "more = Cast <to = 1> (by_row)",
+                "y = Add (z, more)",
+            ],
+            257,
+        ),
+    ],
+)
+def test_rows_that_depend_on_their_neighbours_or_their_place_are_refused(
+    nodes: list[str], size: int, tmp_path: Path
+) -> None:
+    text = f"rows (float[batch, 4] z) => (float[batch, 4] y) {{ {'; '.join(nodes)} }}"
+    model = onnx.helper.make_model(
+        onnx.parser.parse_graph(text), opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10
     )
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
     onnx.save(model, tmp_path / "model.onnx")
     rows = {"z": np.random.default_rng(0).standard_normal((ROWS, 4), np.float32)}
-    with pytest.raises(VerificationError, match=r"rows of scaled differ between a batch of 1 and one of 257"):
-        check_batch_invariance(tmp_path / "model.onnx", open_session(tmp_path / "model.onnx"), ["scaled"], rows)
+    with pytest.raises(VerificationError, match=rf"rows of y differ between a batch of {size} and one of 257"):
+        check_batch_invariance(tmp_path / "model.onnx", open_session(tmp_path / "model.onnx"), ["y"], rows)
+
+
+def test_pixels_are_compared_in_levels_in_both_directions() -> None:
+    found, true = np.array([[0, 5], [255, 9]], np.uint8), np.array([[1, 5], [250, 9]], np.uint8)
+    assert Pixels.between(found, true) == Pixels(most=5, mean=1.5, differing=2, count=4)
 
 
 def test_a_graph_in_float64_computes_in_float64_from_the_pixels_on(run_of: RunOf) -> None:
