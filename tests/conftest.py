@@ -1,39 +1,49 @@
-"""Shared fixtures: data, runs and model repositories made by the project's own commands."""
+"""Shared fixtures: data, runs and model repositories made by the project's own commands.
+
+They import what they use when they are asked for: torch and what comes with it take seconds, and most tests of serving
+need nothing of it.
+"""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
-from export.export_run import export
-from training.checkpoint import Checkpoint
-from training.config import PRESETS, TrainingConfig
-from training.data import DataSet, load_data_set
-from training.networks import build_detector, build_generator
+if TYPE_CHECKING:
+    from training.checkpoint import Checkpoint
+    from training.config import TrainingConfig
+    from training.data import DataSet
 
 THRESHOLD = 0.25  # of the second version's detector: another verdict than at 0.5, which is the first one's
 QUALITY = {"frechet_distance": 1.0, "frechet_floor": 0.5, "frechet_ratio": 2.0, "auroc": 0.9}
 
 
 @pytest.fixture(scope="session")
-def small_digits() -> DataSet:
+def small_digits() -> "DataSet":
     """scikit-learn's digits: there on every machine."""
+    from training.data import load_data_set
+
     return load_data_set("sklearn-digits", Path("nowhere"))
 
 
 @pytest.fixture(scope="session")
-def mnist() -> DataSet:
+def mnist() -> "DataSet":
     """The real MNIST; tests that need it are skipped where it is not at hand."""
+    from training.data import load_data_set
+
     folder = Path(os.environ.get("DATA_DIR") or "data")
     if not (folder / "MNIST").is_dir():
         pytest.skip("needs MNIST in DATA_DIR")
     return load_data_set("mnist", folder)
 
 
-def untrained_run(config: TrainingConfig, run_id: str = "untrained") -> Checkpoint:
+def untrained_run(config: "TrainingConfig", run_id: str = "untrained") -> "Checkpoint":
     """A finished run with the weights of its first moment: as good as any for what is not about pictures."""
+    from training.checkpoint import Checkpoint
+    from training.networks import build_detector, build_generator
+
     generator, detector = build_generator(config), build_detector(config)
     return Checkpoint(
         config,
@@ -52,6 +62,11 @@ def model_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Both detectors give their own images a probability a little below 0.5; the second one's threshold is lower.
     """
+    import torch
+
+    from export.export_run import export
+    from training.config import PRESETS
+
     folder = tmp_path_factory.mktemp("models")
     config = PRESETS["default"].with_options({"dataset": "mnist"})
     for version in (1, 2):
@@ -67,12 +82,15 @@ def model_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def classless_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One version of the article's pair, which has no classes, untrained."""
+    from export.export_run import export
+    from training.config import PRESETS
+
     folder = tmp_path_factory.mktemp("classless-models")
     export(untrained_run(PRESETS["article"]), folder)
     return folder
 
 
 @pytest.fixture
-def run_of() -> Callable[..., Checkpoint]:
+def run_of() -> Callable[..., "Checkpoint"]:
     """`untrained_run`, for tests that export runs of their own."""
     return untrained_run
