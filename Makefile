@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help setup protos train export inspect serve evaluate test lint clean bench-train bench-serve bench-faults \
-        bench-pictures bench-detectors prove-resume prove-export publish-protos
+        bench-pictures bench-detectors prove-resume prove-export publish-protos mutants
 
 PYTHON ?= python3
 VENV   := .venv
@@ -59,6 +59,7 @@ help:
 	@echo "  make bench-detectors      detectors that each never saw one kind of fakes, for the latest run (half an hour)    [RUN=..., BENCH_ARGS=...]"
 	@echo "  make prove-resume         killed at 50 random moments and resumed: the same run, bit by bit    [BENCH_ARGS=...]"
 	@echo "  make prove-export         exports killed at 20 random moments: the repository always loads    [BENCH_ARGS=...]"
+	@echo "  make mutants              what the tests notice of faults put into the source (half an hour)    [BENCH_ARGS=\"--room batcher\"]"
 	@echo "  make clean                remove the environment, stubs and caches; runs, models and data stay"
 
 setup: $(DEV) protos
@@ -113,6 +114,9 @@ prove-resume: $(TRAIN)
 
 prove-export: $(TRAIN)
 	$(BIN)/python -m benchmarks.prove_export $(BENCH_ARGS)
+
+mutants: $(DEV) protos
+	$(BIN)/python -m benchmarks.mutants $(BENCH_ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache $(STUBS) $(STUBS:.py=.pyi)
