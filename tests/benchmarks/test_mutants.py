@@ -81,6 +81,7 @@ def test_a_test_is_judged_by_what_it_does_not_notice(tmp_path: Path, monkeypatch
     assert {name for name, verdict in found.items() if verdict.outcome == NOTICED} == {"Sub", "Div", "FloorDiv", "Mod"}
     assert {name for name, verdict in found.items() if verdict.outcome == SURVIVED} == {"Mul", "Pow"}
     assert found["Mul"].change == "-    return a + b\n+    return a * b"
+    assert {verdict.change.splitlines()[0] for verdict in verdicts} == {"-    return a + b"}  # one fault at a time
     assert score(verdicts) == 4 / 6
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in sorted(tree.rglob("*"))} == before
     assert not list((tmp_path / "temporary").iterdir())
@@ -108,17 +109,32 @@ def test_tests_that_fail_by_themselves_judge_nothing(tmp_path: Path) -> None:
 def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path, wish: signal.Signals) -> None:
     (tmp_path / "temporary").mkdir()
     os.mkfifo(tmp_path / "lives")
-    hang = f"open('{tmp_path}/lives', 'w'), time.sleep(1000)"
-    tree = tree_of(tmp_path / "tree", ADD, f"def test_add(): assert add(2, 2) == 4 or ({hang})")
+    os.mkfifo(tmp_path / "hangs")
+    # A process in a session of its own, which only the test that started it can end.
+    test = f"""
+def test_add():
+    if add(2, 2) != 4:
+        with (
+            open('{tmp_path}/lives', 'w') as lives,
+            subprocess.Popen(['sleep', '1000'], stdout=lives, start_new_session=True) as process,
+        ):
+            try:
+                open('{tmp_path}/hangs', 'w').close()
+                process.wait()
+            finally:
+                process.kill()
+"""
+    tree = tree_of(tmp_path / "tree", ADD, test)
     code = (
         "import sys; from pathlib import Path; from benchmarks.mutants.__main__ import Room, exit_code, judge_rooms; "
         f"sys.exit(exit_code(lambda: judge_rooms(Path({str(tree)!r}), {{'add': {ROOM}}}, 0, None, 1)))"
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment) as process:
-        with (tmp_path / "lives").open("rb") as reader:  # opens when a mutant hangs
+        with (tmp_path / "lives").open("rb") as lives:
+            (tmp_path / "hangs").read_bytes()
             process.send_signal(wish)
-            assert reader.read() == b""  # ends when it has gone
+            assert lives.read() == b""  # nobody holds the other end any more
         assert process.wait() == INTERRUPTED
     assert (tree / "module.py").read_text() == ADD
     assert not list((tmp_path / "temporary").iterdir())
