@@ -5,7 +5,6 @@ All of it is read from the files; no model is run, and torch is not needed.
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
+from digitforge.version_numbers import version_number
 from export.signature import Shape, tensors_of
 
 PREFIX = "digitforge."
@@ -157,7 +157,8 @@ def _tensor(dtype: str, shape: Shape) -> str:
 def _versions(model: Path) -> list[int]:
     if not model.is_dir():
         return []
-    return [int(path.name) for path in model.iterdir() if re.fullmatch(r"[1-9][0-9]*", path.name) and path.is_dir()]
+    numbers = (version_number(path.name) for path in model.iterdir() if path.is_dir())
+    return [number for number in numbers if number is not None]
 
 
 def _count(dims: Iterable[int]) -> int:

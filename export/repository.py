@@ -8,7 +8,6 @@ first and the generator last.
 """
 
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +18,7 @@ import onnx
 from filelock import FileLock, Timeout
 from google.protobuf.message import DecodeError
 
+from digitforge.version_numbers import LAST, version_number
 from export.signature import Tensors, tensors_of
 from export.triton_config import config_pbtxt
 
@@ -45,7 +45,8 @@ def add_version(repository: Path, signature: Mapping[str, Tensors], write: Calla
         The new version's number.
 
     Raises:
-        RepositoryError: The repository holds models of another signature, or another export holds its lock.
+        RepositoryError: The repository holds models of another signature, or the last number that there can be, or
+            another export holds its lock.
     """
     repository.mkdir(parents=True, exist_ok=True)
     try:
@@ -64,6 +65,8 @@ def _add_version(
         _check_signature(repository / model, signature[model])
     # Also past a half-written version: its number may be in somebody's cache.
     version = max((number for model in ORDER for number in _versions(repository / model)), default=0) + 1
+    if version > LAST:
+        raise RepositoryError(f"{repository} has a version {LAST}, and no number can follow it")
     with _folders_beside(repository) as beside:
         folders = {model: folder / str(version) for model, folder in beside.items()}
         for folder in folders.values():
@@ -123,7 +126,8 @@ def _check_signature(model: Path, expected: Tensors) -> None:
 def _versions(model: Path) -> list[int]:
     if not model.is_dir():
         return []
-    return sorted(int(path.name) for path in model.iterdir() if re.fullmatch(r"[1-9][0-9]*", path.name))
+    numbers = (version_number(path.name) for path in model.iterdir())
+    return sorted(number for number in numbers if number is not None)
 
 
 def _sync(path: Path) -> None:

@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from digitforge.pictures.sizes import MAX_PIXELS, RAW_BYTES
+from digitforge.version_numbers import FIRST, LAST
 
 PREFIX = "DIGITFORGE_"
 MAX_ROWS = 2**20
@@ -78,7 +79,7 @@ class Settings(BaseSettings):
     model_repository: Path | None = Field(
         None, description="folder of the models; absent: artifacts/models where it holds a version, else models"
     )
-    versions: Annotated[list[int], NoDecode] = Field(
+    versions: Annotated[list[Annotated[int, Field(ge=FIRST, le=LAST)]], NoDecode] = Field(
         [], description="model versions to serve, such as 3,4; none given: the highest complete one"
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a CUDA GPU where one works, else the CPU")

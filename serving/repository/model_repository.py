@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from digitforge.version_numbers import version_number
+
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 MODEL_FILE = "model.onnx"
 FP32 = "fp32"
@@ -71,11 +73,8 @@ def complete_versions(repository: Path) -> list[int]:
 
 
 def _numbers(model: Path) -> set[int]:
-    return {int(path.parent.name) for path in model.glob(f"*/{MODEL_FILE}") if _is_version(path.parent.name)}
-
-
-def _is_version(name: str) -> bool:
-    return name.isascii() and name.isdecimal() and not name.startswith("0")  # version 0 does not exist
+    numbers = (version_number(path.parent.name) for path in model.glob(f"*/{MODEL_FILE}"))
+    return {number for number in numbers if number is not None}
 
 
 def model_path(repository: Path, model: str, version: int, variant: str = FP32) -> Path:

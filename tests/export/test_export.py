@@ -150,6 +150,15 @@ def test_a_half_written_version_is_passed_over(tmp_path: Path) -> None:
     assert numbers(tmp_path, "generator") == ["1", "3"]
 
 
+def test_a_number_that_no_message_can_name_is_neither_followed_nor_given(tmp_path: Path) -> None:
+    for beyond in ("4294967296", "9" * 20):
+        (tmp_path / "generator" / beyond).mkdir(parents=True)
+    assert add_version(tmp_path, SIGNATURE, write_empty_version) == 1
+    (tmp_path / "generator/4294967295").mkdir()
+    with pytest.raises(RepositoryError, match=r"has a version 4294967295, and no number can follow it"):
+        add_version(tmp_path, SIGNATURE, write_empty_version)
+
+
 @pytest.mark.parametrize("versions", [0, 1])
 def test_a_version_that_fails_leaves_the_repository_as_it_was(versions: int, tmp_path: Path) -> None:
     for _ in range(versions):

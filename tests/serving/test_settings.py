@@ -107,6 +107,13 @@ def test_value_out_of_bounds_is_refused_with_field_value_and_limit_wherever_it_s
         assert "\n" not in message
 
 
+@pytest.mark.parametrize("version", ["0", "-1", "4294967296", "99999999999999999999"])
+def test_version_that_no_message_can_name_is_refused_with_the_limit(version: str) -> None:
+    with pytest.raises(SettingsRefusedError, match=rf"^versions\.1 = '{version}': .* (1|4294967295)$"):
+        Settings.load([f"--versions=3,{version}"])
+    assert Settings.load(["--versions=1,4294967295"]).versions == [1, 4294967295]
+
+
 def test_every_wrong_value_is_named_at_once() -> None:
     with pytest.raises(SettingsRefusedError) as refused:
         Settings.load(["--port", "x", "--threads", "-1"])

@@ -53,11 +53,19 @@ def test_half_written_version_is_not_there(repository: Path) -> None:
     assert complete_versions(repository) == [2, 10]
 
 
-@pytest.mark.parametrize("name", ["0", "01", "1.tmp", ".exporting-1", "v3", "-1", "1_0", "٣", " 4"])
+@pytest.mark.parametrize(
+    "name", ["0", "01", "1.tmp", ".exporting-1", "v3", "-1", "1_0", "٣", " 4", "4294967296", "9" * 20]
+)
 def test_folder_with_another_name_than_a_version_number_is_none(name: str, repository: Path) -> None:
     put(repository, "generator", name)
     put(repository, "discriminator", name)
     assert complete_versions(repository) == [2, 10]
+
+
+def test_highest_number_that_a_message_can_name_is_a_version(repository: Path) -> None:
+    put(repository, "generator", "4294967295")
+    put(repository, "discriminator", "4294967295")
+    assert choose_versions(repository, []) == [4294967295]
 
 
 def test_highest_version_is_served_unless_others_are_asked_for(repository: Path) -> None:
