@@ -3,7 +3,7 @@
 # .NOTPARALLEL keeps `make train export serve` in this order under -j.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup protos train export inspect serve evaluate test lint clean bench-train bench-serve bench-faults \
+.PHONY: help setup protos train export inspect serve evaluate test test-wheel lint clean bench-train bench-serve bench-faults \
         bench-pictures bench-detectors prove-resume prove-export publish-protos mutants
 
 PYTHON ?= python3
@@ -30,9 +30,10 @@ quote = '$(subst ','\'',$(1))'
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 PROTOS      := $(shell find protos -name '*.proto')
 IMAGE       := build/protos.binpb
-STUBS       := $(PROTOS:.proto=_pb2.py) $(PROTOS:.proto=_pb2_grpc.py)
+STUBS       := $(PROTOS:.proto=_pb2.py) $(PROTOS:.proto=_pb2.pyi) $(PROTOS:.proto=_pb2_grpc.py)
 
-# Each stamp stands for an environment that holds at least this much: to serve, to train and export, to develop.
+# Each stamp stands for an environment that holds at least this much: to serve, to train and export, to develop; an
+# extra of pyproject.toml each.
 SERVE := $(VENV)/serve.stamp
 TRAIN := $(VENV)/train.stamp
 DEV   := $(VENV)/dev.stamp
@@ -49,8 +50,9 @@ help:
 	@echo "  make inspect              what an exported version is    [INSPECT=models]"
 	@echo "  make evaluate             measure the latest run, or a model repository    [WHAT=models, EVALUATE_ARGS=--tstr]"
 	@echo "  make setup                the whole environment in .venv"
-	@echo "  make protos               the gRPC stubs"
+	@echo "  make protos               the gRPC stubs, which every installation makes"
 	@echo "  make lint                 ruff, mypy, and buf on the contract"
+	@echo "  make test-wheel           a wheel of this checkout, built, installed and used in environments of its own (minutes)"
 	@echo "  make publish-protos       from now on, make lint holds changes of the contract against what it is now"
 	@echo "  make bench-train          training speed beside the tutorial's script and the machine's peak    [BENCH_ARGS=...]"
 	@echo "  make bench-serve          the server under load beside the limits and the alternatives; needs h2load    [BENCH_ARGS=...]"
@@ -62,8 +64,8 @@ help:
 	@echo "  make mutants              what the tests notice of faults put into the source (half an hour)    [BENCH_ARGS=\"--room batcher\"]"
 	@echo "  make clean                remove the environment, stubs and caches; runs, models and data stay"
 
-setup: $(DEV) protos
-protos: $(STUBS)
+setup: $(DEV)
+protos: $(SERVE)
 
 train: $(TRAIN)
 	$(BIN)/digitforge-train $(TRAIN_ARGS)
@@ -77,13 +79,16 @@ inspect: $(TRAIN)
 evaluate: $(TRAIN)
 	$(BIN)/digitforge-evaluate $(call quote,$(WHAT)) $(EVALUATE_ARGS)
 
-serve: $(SERVE) protos
+serve: $(SERVE)
 	$(BIN)/digitforge-serve $(SERVE_ARGS)
 
-test: $(DEV) protos
+test: $(DEV)
 	$(BIN)/pytest $(TEST_ARGS)
 
-lint: $(DEV) protos $(IMAGE)
+test-wheel: $(DEV)
+	$(BIN)/pytest --capture=no tests/wheel.py $(TEST_ARGS)
+
+lint: $(DEV) $(IMAGE)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -96,14 +101,14 @@ publish-protos: $(IMAGE)
 bench-train: $(TRAIN)
 	$(BIN)/python -m benchmarks.train_speed $(BENCH_ARGS)
 
-bench-serve: $(TRAIN) protos
+bench-serve: $(TRAIN)
 	@command -v h2load > /dev/null || { echo "bench-serve needs h2load: apt-get install nghttp2-client" >&2; exit 1; }
 	$(BIN)/python -m benchmarks.serving_load $(BENCH_ARGS)
 
 bench-faults: $(TRAIN)
 	$(BIN)/python -m benchmarks.faults $(BENCH_ARGS)
 
-bench-pictures: $(DEV) protos
+bench-pictures: $(DEV)
 	$(BIN)/python -m benchmarks.score_pictures $(BENCH_ARGS)
 
 bench-detectors: $(TRAIN)
@@ -115,11 +120,11 @@ prove-resume: $(TRAIN)
 prove-export: $(TRAIN)
 	$(BIN)/python -m benchmarks.prove_export $(BENCH_ARGS)
 
-mutants: $(DEV) protos
+mutants: $(DEV)
 	$(BIN)/python -m benchmarks.mutants $(BENCH_ARGS)
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache $(STUBS) $(STUBS:.py=.pyi)
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache $(STUBS)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip comes last into an environment: where it is missing, making it was interrupted.
@@ -130,31 +135,28 @@ $(BIN)/pip:
 	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
 	  echo "python -m venv failed; Debian and Ubuntu have it in the package python3-venv" >&2; exit 1; }
 
-$(SERVE): pyproject.toml constraints.txt | $(BIN)/pip
-	@echo "Installing what serving needs"
-	@$(PIP_INSTALL) --editable ".[protos]"
+# An editable install makes the stubs as well (setup.py): again where a contract is newer, or a stub is gone.
+$(SERVE): pyproject.toml setup.py constraints.txt $(PROTOS) $(if $(filter-out $(wildcard $(STUBS)),$(STUBS)),no-stubs) | $(BIN)/pip
+	@echo "Installing what serving needs, and making the gRPC stubs"
+	@$(PIP_INSTALL) --editable ".[serve]"
 	@touch $@
 
-$(TRAIN): $(SERVE)
+$(TRAIN): pyproject.toml constraints.txt | $(SERVE)
 	@echo "Installing what training and exporting need (PyTorch is large)"
 	@$(PIP_INSTALL) --editable ".[train]"
 	@touch $@
 
-$(DEV): $(TRAIN)
+$(DEV): pyproject.toml constraints.txt | $(TRAIN)
 	@echo "Installing what the tests and checks need"
 	@$(PIP_INSTALL) --editable ".[dev]"
 	@touch $@
 
-# protoc finds google/rpc/status.proto among the installed packages.
-PROTOC = $(BIN)/python -m grpc_tools.protoc \
-  --proto_path="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+.PHONY: no-stubs
+no-stubs:
 
-%_pb2.py %_pb2_grpc.py: %.proto $(SERVE)
-	@echo "Generating stubs of $<"
-	@$(PROTOC) --proto_path=. --python_out=. --pyi_out=. --grpc_python_out=. $<
-	@touch $*_pb2.py $*_pb2_grpc.py
-
-# For buf, which would look on the network for what the contract imports.
-$(IMAGE): $(PROTOS) $(SERVE)
+# For buf, which would look on the network for what the contract imports; protoc finds it among the installed packages.
+$(IMAGE): $(PROTOS) $(DEV)
 	@mkdir -p $(@D)
-	@$(PROTOC) --proto_path=protos --include_imports --include_source_info --descriptor_set_out=$@ $(PROTOS:protos/%=%)
+	@$(BIN)/python -m grpc_tools.protoc --proto_path=protos \
+	  --proto_path="$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+	  --include_imports --include_source_info --descriptor_set_out=$@ $(PROTOS:protos/%=%)

@@ -77,7 +77,9 @@ class Settings(BaseSettings):
 
     # What
     model_repository: Path | None = Field(
-        None, description="folder of the models; absent: artifacts/models where it holds a version, else models"
+        None,
+        description="folder of the models; absent: artifacts/models or models, where it holds a version, else the "
+        "installed pair",
     )
     versions: Annotated[list[Annotated[int, Field(ge=FIRST, le=LAST)]], NoDecode] = Field(
         [], description="model versions to serve, such as 3,4; none given: the highest complete one"

@@ -2,11 +2,14 @@
 
 import sys
 
+from digitforge.extras import require
+
 INTERRUPTED = 130
 
 
 def main() -> int:
     """Run the command. Ctrl-C ends it cleanly from the first moment, while torch is still being imported."""
+    require("train", "digitforge-train")
     try:
         from training.command import main as command
 

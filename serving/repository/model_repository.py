@@ -17,7 +17,10 @@ MODEL_FILE = "model.onnx"
 FP32 = "fp32"
 PREFIX = "digitforge."
 SCHEMA = 1
-DEFAULT_PLACES = (Path("artifacts/models"), Path("models"))
+# Exports here, then the pretrained pair: of the checkout that we are in, of a wheel (setup.py puts it there), or of the
+# checkout that an editable install leads to.
+HERE = Path(__file__).parent
+DEFAULT_PLACES = (Path("artifacts/models"), Path("models"), HERE / "models", HERE.parents[1] / "models")
 
 Number = TypeVar("Number", int, float)
 

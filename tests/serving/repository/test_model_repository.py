@@ -13,6 +13,7 @@ from serving.repository.model_repository import (
     model_path,
 )
 
+ROOT = Path(__file__).parents[3]
 METADATA = {
     "digitforge.schema": "1",
     "digitforge.run_id": "0007",
@@ -100,10 +101,11 @@ def test_given_repository_is_served_whatever_lies_in_the_usual_places(
         find_repository(repository / "artifacts" / "models")
 
 
-def test_own_exports_come_before_the_shipped_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_exports_come_before_the_models_of_the_folder_and_those_before_the_installed_pair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(RepositoryError, match=r"artifacts/models or models"):
-        find_repository(None)
+    assert find_repository(None) == ROOT / "models"  # an editable install's
     for model in ("generator", "discriminator"):
         put(tmp_path / "models", model, "1")
     assert find_repository(None) == Path("models")

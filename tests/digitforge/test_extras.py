@@ -1,0 +1,52 @@
+"""What a command says where its extra is not installed, and that the extras bring what the commands import."""
+
+import importlib
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from digitforge.extras import MODULES
+
+ROOT = Path(__file__).parents[2]
+WITHOUT = {"uvloop"}  # the server runs without, on asyncio's own loop
+COMMANDS = {
+    "serving": ("digitforge-serve", "serve"),
+    "training": ("digitforge-train", "train"),
+    "export": ("digitforge-export", "train"),
+    "judge": ("digitforge-evaluate", "train"),
+}
+
+
+@pytest.mark.parametrize("room", COMMANDS)
+def test_command_whose_extra_is_not_there_says_which_in_a_line(room: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    command, extra = COMMANDS[room]
+    monkeypatch.setitem(MODULES, extra, (*MODULES[extra], "no_such_module"))
+    with pytest.raises(SystemExit) as end:
+        importlib.import_module(f"{room}.__main__").main()
+    # What sys.exit is called with goes to stderr, and the exit code is 1.
+    assert end.value.code == f"{command} needs the extra '{extra}': pip install 'digitforge[{extra}]'"
+
+
+@pytest.mark.parametrize("extra", MODULES)
+def test_modules_are_those_that_the_extra_installs(extra: str) -> None:
+    distributions = set(wanted(extra)) - WITHOUT
+    of_module = {module: set(map(canonicalize_name, names)) for module, names in packages_distributions().items()}
+    for module in MODULES[extra]:
+        assert of_module[module] & distributions, f"{module} is of none of {sorted(distributions)}"
+    for distribution in distributions:
+        assert any(distribution in of_module[module] for module in MODULES[extra]), f"no module of {distribution}"
+
+
+def wanted(extra: str) -> Iterator[str]:
+    """The names of the distributions that an extra installs on this machine."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for requirement in map(Requirement, extras[extra]):
+        if requirement.name == "digitforge":
+            yield from (name for other in requirement.extras for name in wanted(other))
+        elif requirement.marker is None or requirement.marker.evaluate():
+            yield canonicalize_name(requirement.name)
