@@ -5,6 +5,8 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
+HERE = Path(__file__)
+
 
 def new_run_id(preset: str, dataset: str) -> str:
     """Such as `20261123T101500Z-default-mnist-3f9a`: sorts by time and is told apart from any other."""
@@ -13,18 +15,18 @@ def new_run_id(preset: str, dataset: str) -> str:
 
 def source_commit() -> str:
     """The commit of this source, with `-dirty` behind it if files differ from it; `unknown` outside a git checkout."""
-    here = Path(__file__).parent
     try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        changes = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        _git(
+            "ls-files", "--error-unmatch", HERE.name
+        )  # an installed package may lie within a checkout of another source
+        commit = _git("rev-parse", "HEAD")
+        changes = _git("status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return f"{commit}-dirty" if changes.strip() else commit
+    return f"{commit}-dirty" if changes else commit
+
+
+def _git(*arguments: str) -> str:
+    """What git says of the checkout, in which it writes nothing: a `git status` would, and be in the way of another."""
+    command = ["git", "--no-optional-locks", *arguments]
+    return subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True, check=True).stdout.strip()
