@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import grpc
@@ -51,7 +51,7 @@ class Echo:
             yield request
 
     async def Hold(self, request: bytes, context: Any) -> bytes:
-        await self._wait()
+        await self._wait(context)
         return request
 
     Endless = Hold
@@ -61,20 +61,41 @@ class Echo:
         return request
 
     async def HoldStream(self, requests: AsyncIterator[bytes], context: Any) -> bytes:
-        await self._wait()
+        await self._wait(context)
         return await self.Sum(requests, context)
 
-    async def _wait(self) -> None:
+    async def Stubborn(self, request: bytes, context: Any) -> AsyncIterator[bytes]:
+        try:
+            while True:
+                with suppress(asyncio.CancelledError):
+                    await self._wait(context)
+                yield b"still here"
+        finally:
+            self.ended.set()
+
+    async def _wait(self, context: Any) -> None:
         self.waiting.set()
         try:
             await self.released.wait()
         except asyncio.CancelledError:
+            self.remaining = context.time_remaining()
             self.cancelled.set()
             raise
+
+    async def Write(self, request: bytes, context: Any) -> None:
+        for byte in request:
+            await context.write(bytes([byte]))
 
     async def Refuse(self, request: bytes, context: Any) -> bytes:
         await context.abort(grpc.StatusCode.DATA_LOSS, "50 % is gone: é", (("why-bin", b"\x00\x01"), ("how", "so")))
         raise AssertionError("abort returns never")
+
+    async def RefuseWithOk(self, request: bytes, context: Any) -> bytes:
+        await context.abort(grpc.StatusCode.OK, "all is well")
+        raise AssertionError("abort returns never")
+
+    async def Cancel(self, request: bytes, context: Any) -> bytes:
+        raise asyncio.CancelledError
 
     async def RefuseLate(self, request: bytes, context: Any) -> AsyncIterator[bytes]:
         yield b"first"
@@ -89,9 +110,12 @@ def handlers(echo: Echo) -> grpc.GenericRpcHandler:
     requests, both = grpc.stream_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
     kinds: dict[str, Any] = {
         "One": unary, "Many": answers, "Sum": requests, "Each": both, "Hold": unary, "HoldStream": requests,
-        "Endless": unary, "Neighbour": unary, "Refuse": unary, "RefuseLate": answers, "Fail": unary,
+        "Endless": unary, "Neighbour": unary, "Stubborn": answers,
+        "Write": answers, "RefuseWithOk": unary, "Cancel": unary, "Refuse": unary, "RefuseLate": answers, "Fail": unary,
     }  # fmt: skip
-    return grpc.method_handlers_generic_handler("Echo", {name: of(getattr(echo, name)) for name, of in kinds.items()})
+    methods = {name: of(getattr(echo, name)) for name, of in kinds.items()}
+    methods["Number"] = unary(echo.One, int, lambda number: str(number).encode())
+    return grpc.method_handlers_generic_handler("Echo", methods)
 
 
 @asynccontextmanager

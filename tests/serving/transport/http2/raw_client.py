@@ -1,6 +1,7 @@
 """A client whose every frame is sent by hand, so that it can do what no well-behaved one does. h2 reads answers."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -38,9 +39,13 @@ class Call:
 
     stream_id: int
     fields: dict[str, str] = field(default_factory=dict)  # of the answer's head and its trailers
-    body: bytes = b""
+    parts: list[bytes] = field(default_factory=list)  # of its body
     is_over: bool = False
     reset: ErrorCodes | None = None
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.parts)
 
     @property
     def status(self) -> grpc.StatusCode:
@@ -166,7 +171,7 @@ class RawClient:
             case ResponseReceived() | TrailersReceived() if call:
                 call.fields |= {str(name): str(value) for name, value in event.headers}
             case DataReceived() if call:
-                call.body += event.data
+                call.parts.append(event.data)
                 if self.reads:
                     self.http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             case StreamEnded() if call:
@@ -176,10 +181,15 @@ class RawClient:
 
 
 @asynccontextmanager
-async def raw_client(address: str) -> AsyncIterator[RawClient]:
-    """A connection to a server."""
+async def raw_client(address: str, receive_bytes: int | None = None) -> AsyncIterator[RawClient]:
+    """A connection to a server, with a buffer of so many bytes for what it has not read."""
     host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    peer = socket.socket(proto=socket.IPPROTO_TCP)  # else asyncio lets the system wait for more to send
+    if receive_bytes is not None:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    peer.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(peer, (host, int(port)))
+    reader, writer = await asyncio.open_connection(sock=peer)
     client = RawClient(address, reader, writer)
     client.http.initiate_connection()
     client.flush()

@@ -246,6 +246,16 @@ def test_deadline_passes_for_a_request_that_has_not_come_whole(path: str, timeou
     beside_a_neighbour(test)
 
 
+def test_call_beyond_its_deadline_ends_its_servicer() -> None:
+    async def test(client: RawClient, echo: Echo) -> None:
+        call = await client.ask("/Echo/Hold", prefixed(b"a"), {"grpc-timeout": "50m"})
+        assert call.status is Code.DEADLINE_EXCEEDED
+        await echo.cancelled.wait()
+        assert echo.remaining == 0
+
+    beside_a_neighbour(test)
+
+
 def test_longest_timeout_is_no_shorter_than_it_says() -> None:
     async def test(client: RawClient, echo: Echo) -> None:
         for timeout, seconds in (("1000000M", 6e7), ("87599H", 87_599 * 3600.0), ("99999999H", None)):
@@ -264,6 +274,17 @@ def test_reset_ends_its_servicer_alone(path: str) -> None:
         await echo.waiting.wait()
         client.reset(call)
         await echo.cancelled.wait()
+
+    beside_a_neighbour(test)
+
+
+def test_servicer_that_does_not_let_itself_be_cancelled_ends_when_it_answers() -> None:
+    async def test(client: RawClient, echo: Echo) -> None:
+        call = client.begin("/Echo/Stubborn")
+        await client.send(call, prefixed(b""), is_end=True)
+        await echo.waiting.wait()
+        client.reset(call)
+        await echo.ended.wait()
 
     beside_a_neighbour(test)
 

@@ -4,7 +4,9 @@ import asyncio
 from typing import Any
 
 import grpc
+import pytest
 
+import serving.transport.http2.server
 from serving.transport.http2.messages import prefixed
 from serving.transport.http2.server import Server
 from tests.serving.transport.http2.echo import PATIENCE_S, Echo, status, with_raw_client, with_server
@@ -46,6 +48,19 @@ def test_stopping_server_does_not_wait_for_a_call_without_an_end() -> None:
         assert (await status(held)).code() == grpc.StatusCode.UNAVAILABLE
 
     with_server(test)
+
+
+def test_call_that_was_on_its_way_when_the_server_began_to_stop_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(client: RawClient, echo: Echo, server: Server) -> None:
+        stopping = asyncio.create_task(server.stop(PATIENCE_S))
+        while client.last_stream is None:
+            await client.receive()
+        assert (await client.ask("/Echo/One", prefixed(b"late"))).body == prefixed(b"late")
+        await client.hang_up()
+        await stopping
+
+    monkeypatch.setattr(serving.transport.http2.server, "LAST_CALLS_S", 0.5)  # whatever else the processor does
+    with_raw_client(test)
 
 
 def test_slow_reader_gets_the_whole_of_its_answer_before_the_server_hangs_up() -> None:
