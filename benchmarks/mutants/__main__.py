@@ -18,8 +18,10 @@ from typing import Any
 from benchmarks.mutants.choice import sample
 from benchmarks.mutants.rooms import ROOMS, Room
 from benchmarks.mutants.trials import HUNG, NOTICED, SURVIVED, Verdict, copy_tree, judge
-from benchmarks.report import cores_allowed, text_table, write_json
+from benchmarks.report import write_json
 from benchmarks.training_process import ROOT, exit_code
+from digitforge.machine.cores import cores_allowed
+from judge.tables import text_table
 
 NAME = "mutants"
 HOW = (
