@@ -57,6 +57,16 @@ def test_image_is_the_same_bytes_from_any_worker_in_any_batch_under_load(
 
 
 @needs_proc
+@pytest.mark.parametrize(("asked", "processes", "told"), [("1", 0, ""), ("3", 3, " with 3 workers")])
+def test_as_many_workers_serve_as_are_asked_for(
+    asked: str, processes: int, told: str, start_server: Callable[..., Any]
+) -> None:
+    server = start_server("--workers", asked)
+    assert len(children(server.process.pid)) == processes
+    assert server.greeting[-1].endswith(f"serves on {server.address}{told} (Ctrl-C to stop)")
+
+
+@needs_proc
 def test_killed_worker_is_replaced_and_the_port_answers_on(
     start_server: Callable[..., Any], connect: Callable[[str], Any]
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -222,6 +223,16 @@ def test_a_tuned_config_stays(tmp_path: Path) -> None:
     (tmp_path / "generator/config.pbtxt").write_text("tuned")
     add_version(tmp_path, SIGNATURE, write_empty_version)
     assert (tmp_path / "generator/config.pbtxt").read_text() == "tuned"
+
+
+def test_a_config_of_versions_that_are_gone_is_replaced(tmp_path: Path) -> None:
+    add_version(tmp_path, SIGNATURE, write_empty_version)
+    as_written = (tmp_path / "generator/config.pbtxt").read_text()
+    (tmp_path / "generator/config.pbtxt").write_text("of another signature")
+    for model in ("generator", "discriminator"):
+        shutil.rmtree(tmp_path / model / "1")
+    assert add_version(tmp_path, SIGNATURE, write_empty_version) == 1
+    assert (tmp_path / "generator/config.pbtxt").read_text() == as_written
 
 
 def test_the_command_exports_a_finished_run(run_of: RunOf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from evaluation.reference import NAME as REFERENCE
 from evaluation.reference import FullReference
 from export.errors import VerificationError
 from export.export_run import export
+from export.pair_quality import Trial, check_quality
 from tests.conftest import untrained_run
 from training.config import PRESETS
 from training.data import DataSet
@@ -24,6 +25,32 @@ def run_folder(small_digits: DataSet, tmp_path_factory: pytest.TempPathFactory) 
     test, fit = small_digits.test, small_digits.fit
     FullReference.of(small_digits.name, test.images, test.labels, fit.images).save(folder / REFERENCE)
     return folder
+
+
+def test_figures_of_a_pair_are_of_what_it_makes_and_what_its_detector_says(run_folder: Path) -> None:
+    reference = FullReference.load(run_folder / REFERENCE)
+    trial = Trial.of(50, 10, reference)
+    negatives = 255 - reference.images
+
+    def darkness(images: torch.Tensor) -> torch.Tensor:
+        return 255 - images.double().mean(dim=(1, 2)).unsqueeze(1)
+
+    figures = trial.measure(lambda z, digit: negatives, darkness)
+    assert figures["auroc"] == 1  # real digits are the darker ones
+    assert figures["test_images"] == len(reference)
+    assert 0 <= figures["recognised_as_asked"] < 0.5
+    same = trial.measure(lambda z, digit: reference.images, darkness)
+    assert same["frechet_distance"] < 1e-3 * figures["frechet_distance"]
+    assert same["auroc"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("figure", ["frechet_distance", "auroc"])
+def test_figures_that_are_no_numbers_or_off_to_either_side_are_refused(figure: str) -> None:
+    expected = {"frechet_distance": 10.0, "auroc": 0.9}
+    check_quality("a", expected, dict(expected), 0.0, 0.0)
+    for factor in (0.98, 1.02, float("nan")):
+        with pytest.raises(VerificationError, match=rf"a: {figure} is "):
+            check_quality("a", expected | {figure: factor * expected[figure]}, expected, 0.01, 0.01)
 
 
 def a_tenth_brighter(model: onnx.ModelProto) -> None:
