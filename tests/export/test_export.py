@@ -148,6 +148,8 @@ def test_a_half_written_version_is_passed_over(tmp_path: Path) -> None:
     write_empty_onnx(tmp_path / "discriminator/2/model.onnx", "discriminator")
     assert add_version(tmp_path, SIGNATURE, write_empty_version) == 3
     assert numbers(tmp_path, "generator") == ["1", "3"]
+    (tmp_path / "discriminator/10").mkdir()
+    assert add_version(tmp_path, SIGNATURE, write_empty_version) == 11
 
 
 def test_a_number_that_no_message_can_name_is_neither_followed_nor_given(tmp_path: Path) -> None:
@@ -266,6 +268,17 @@ def test_an_unfinished_run_is_refused_with_the_way_to_finish_it(
     error = capsys.readouterr().err
     assert "is not finished (1,234 images so far)" in error
     assert f"--resume --out {tmp_path}" in error
+
+
+def test_a_repository_that_cannot_be_made_is_told_in_a_line(
+    run_of: RunOf, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_checkpoint(run_of(PRESETS["article"]), tmp_path)
+    (tmp_path / "file").touch()
+    assert command.main([str(tmp_path), "--model-repository", str(tmp_path / "file/models")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("digitforge-export: ")
+    assert "file/models" in line
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """What an export holds the pair of files to, beyond each file by itself."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,8 @@ def test_figures_of_a_pair_are_of_what_it_makes_and_what_its_detector_says(run_f
     assert figures["auroc"] == 1  # real digits are the darker ones
     assert figures["test_images"] == len(reference)
     assert 0 <= figures["recognised_as_asked"] < 0.5
+    clothing = replace(trial, reference=replace(reference, dataset="fashion-mnist"))
+    assert "recognised_as_asked" not in clothing.measure(lambda z, digit: negatives, darkness)
     same = trial.measure(lambda z, digit: reference.images, darkness)
     assert same["frechet_distance"] < 1e-3 * figures["frechet_distance"]
     assert same["auroc"] == pytest.approx(0.5)

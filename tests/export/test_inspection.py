@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import onnx
 import pytest
 
 from export import command
+from export.inspection import versions_of
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "models"
@@ -29,9 +31,14 @@ def test_a_shipped_version_shows_tensors_quality_training_and_hashes(capsys: pyt
         assert str(folder / name) in text
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() in text
     assert {("z", "float32[batch, 50]"), ("digit", "int64[batch, 1]"), ("images", "uint8[batch, 28, 28]")} <= lines
-    about = {
-        entry.key.removeprefix("digitforge."): entry.value for entry in onnx.load(folder / "model.onnx").metadata_props
-    }
+    model = onnx.load(folder / "model.onnx")
+    weights = sum(
+        onnx.numpy_helper.to_array(tensor).size for tensor in model.graph.initializer if tensor.data_type == 1
+    )
+    facts = {"bytes": (folder / "model.onnx").stat().st_size, "opset": 20, "nodes": len(model.graph.node)}
+    for name, number in (facts | {"numbers in weights": weights}).items():
+        assert re.search(rf"^ +{name} +{number:,}$", text, re.MULTILINE)
+    about = {entry.key.removeprefix("digitforge."): entry.value for entry in model.metadata_props}
     for name, figure in json.loads(about.pop("quality")).items():
         assert (name, f"{figure:g}") in lines
     for name, value in json.loads(about.pop("config")).items():
@@ -45,13 +52,36 @@ def test_a_repository_shows_a_line_for_each_version(
     repository = tmp_path / "models"
     shutil.copytree(model_repository, repository)
     shutil.copytree(repository / "discriminator/2", repository / "discriminator/3")
+    (repository / "generator/3").mkdir()  # and no model in it yet
     shutil.rmtree(repository / "generator/1")
     shutil.copytree(repository / "generator/2", repository / "generator/1")
     text = inspect(repository, capsys)
     assert "version 1  not a pair: its models come from different runs" in text
     assert "version 2  complete  run untrained-2" in text
     assert "version 3  not complete: it has no generator" in text
+    assert f"{repository / 'generator/2'}  model.onnx  frechet_ratio 2  auroc 0.9\n" in text
+    assert f"{repository / 'discriminator/2'}  model.onnx  auroc 0.9\n" in text
     assert inspect(repository / "generator", capsys) == text
+
+
+def test_a_repository_with_an_at_in_its_name_is_one(
+    model_repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository = tmp_path / "models@1"
+    repository.symlink_to(model_repository)
+    assert "version 2  complete" in inspect(repository, capsys)
+
+
+def test_versions_of_a_run_are_found_beside_one_that_cannot_be_read(model_repository: Path, tmp_path: Path) -> None:
+    repository = Path(shutil.copytree(model_repository, tmp_path / "models"))
+    for version, content in ((3, b"\xff" * 100), (4, None)):
+        (repository / f"generator/{version}").mkdir()
+        if content is not None:
+            (repository / f"generator/{version}/model.onnx").write_bytes(content)
+    shutil.copytree(repository / "generator/1", repository / "generator/10")
+    assert versions_of("untrained-1", repository) == [1, 10]
+    assert versions_of("untrained-2", repository) == [2]
+    assert versions_of("untrained", repository) == []
 
 
 def test_a_version_of_a_repository_shows_both_models(

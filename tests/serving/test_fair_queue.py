@@ -1,0 +1,29 @@
+"""How many rows of each call go into a batch where many calls wait."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from serving.engine.fair_queue import FairQueue
+
+
+@pytest.mark.parametrize(
+    ("calls", "room", "taken"),
+    [
+        (4, 100, [25] * 4),  # an equal share for each
+        (3, 100, [33, 33, 33, 1]),  # and what is left over to the first
+        (40, 1000, [64] * 15 + [40]),  # but 64 at least, or each call would wait for the last piece of all
+        (40, 100, [25] * 4),  # of a small room a quarter
+        (40, 3, [1] * 3),
+    ],
+)
+def test_share_of_a_call_is_equal_and_no_small_piece(calls: int, room: int, taken: list[int]) -> None:
+    async def test() -> None:
+        queue = FairQueue(100_000)
+        for _ in range(calls):
+            queue.put({"x": np.zeros(500)}, None)
+        assert [part.stop - part.start for _, part in queue.take(room)] == taken
+        assert queue.rows == 500 * calls - room
+
+    asyncio.run(test())
