@@ -48,9 +48,14 @@ def test_a_reading_counts_for_a_fifth_and_the_accuracies_for_half_each() -> None
         balance.look({"d_real_accuracy": real, "d_fake_accuracy": fake, "diversity": real})
     expected = {"d_real_accuracy": 0.68, "d_fake_accuracy": 0.64, "diversity": 0.68}
     assert balance.state_dict()["smoothed"] == pytest.approx(expected)
-    strong = Balance()
-    states = [strong.look({"d_real_accuracy": 1.0, "d_fake_accuracy": 0.92, "diversity": 1.0}) for _ in range(5)]
-    assert states[-1] == DISCRIMINATOR_TOO_STRONG  # 0.96 together
+    for real, fake, state in (
+        (1.0, 0.92, DISCRIMINATOR_TOO_STRONG),
+        (1.0, 0.88, None),
+        (0.92, 1.0, DISCRIMINATOR_TOO_STRONG),
+    ):
+        balance = Balance()
+        reading = {"d_real_accuracy": real, "d_fake_accuracy": fake, "diversity": 1.0}
+        assert [balance.look(reading) for _ in range(FIRST_READINGS)][-1] == state
 
 
 @pytest.mark.parametrize(
