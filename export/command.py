@@ -48,7 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=_variants,
         default=(),
         metavar="NAMES",
-        help="write these beside, separated by commas: fp16 for GPUs, int8 for processors with VNNI (default: none)",
+        help="write these beside, separated by commas: fp16 for GPUs, int8 for CPUs (default: none)",
     )
     return parser
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import onnx
 
+from digitforge.machine.processor import kind_of_processor
 from training.checkpoint import Checkpoint
 from training.model_card import describe, quality_text
 
@@ -30,6 +31,7 @@ NAMES = (
     "quality",
     "calibration",
     "threshold",
+    "verified_on",
     "exported",
 )
 KEYS = frozenset(PREFIX + name for name in NAMES)
@@ -47,6 +49,7 @@ def metadata_of(run: Checkpoint, role: str) -> dict[str, str]:
         "variant": FP32,
         "calibration": json.dumps(run.calibration) if run.calibration else "none",
         "threshold": str(run.threshold),
+        "verified_on": kind_of_processor(),
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     return {PREFIX + name: value for name, value in values.items()}

@@ -9,12 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitforge.latents import normals, random_words
+from digitforge.machine.processor import kind_of_processor
 from serving.engine.batcher import Batcher
-from serving.engine.device import CUDA, DeviceError
+from serving.engine.device import CPU, CUDA, DeviceError
 from serving.engine.fair_queue import Rows
 from serving.engine.runner import Runner, power_of_two_buckets
 from serving.engine.warm_up import agreeing_sizes, rows_within
-from serving.repository.model_repository import DISCRIMINATOR, GENERATOR, ModelMetadata, RepositoryError, model_path
+from serving.repository.model_repository import (
+    DISCRIMINATOR,
+    FP32,
+    GENERATOR,
+    ModelMetadata,
+    RepositoryError,
+    model_path,
+)
 from serving.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -44,6 +52,7 @@ class Pair:
         runners = {model: _load(path, provider, threads, buckets, provider == CUDA) for model, path in paths.items()}
         metadata = {model: ModelMetadata.read(runners[model].properties, paths[model]) for model in paths}
         self.number = number
+        self._repository = repository
         self.variant = settings.variant
         self.provider = runners[GENERATOR].provider
         self.metadata = metadata[GENERATOR]
@@ -64,6 +73,25 @@ class Pair:
         self._paths = paths
         self._generator = self._batcher(GENERATOR, self._run_generator, self._generator_rows, settings)
         self._discriminator = self._batcher(DISCRIMINATOR, runners[DISCRIMINATOR].run, _discriminator_rows, settings)
+
+    def about(self) -> list[str]:
+        """Lines for a person: what is served, and a warning where its arithmetic was not verified on such a processor.
+
+        The pair in float32 needs none: on another kind of processor a pixel may differ by a level.
+        """
+        variant = "" if self.variant == FP32 else f", variant {self.variant}"
+        lines = [
+            f"version {self.number} of {self._repository}: run {self.metadata.run_id}, trained on "
+            f"{self.metadata.dataset}, {'class-conditional' if self.metadata.classes else 'without classes'}, "
+            f"on {self.provider}{variant}"
+        ]
+        verified_on, here = self.metadata.verified_on or "no kind of processor that it names", kind_of_processor()
+        if variant and self.provider == CPU and verified_on != here:
+            lines.append(
+                f"warning: variant {self.variant} of version {self.number} was verified on {verified_on}, and this is "
+                f"{here}: its pixels and scores may be worth less here than its metadata says"
+            )
+        return lines
 
     async def generate(
         self, seed: int, offset: int, digits: NDArray[np.int64] | None, count: int, deadline: float | None

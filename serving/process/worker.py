@@ -62,14 +62,7 @@ async def serve(
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, wishes.put_nowait, None)
     asyncio.get_running_loop().add_signal_handler(AT_ONCE, _wish_twice, wishes)
     server, checks = await _listen(settings, data_plane, listener)
-    ready(
-        [
-            f"version {number} of {repository}: run {served.metadata.run_id}, trained on {served.metadata.dataset}, "
-            f"{'class-conditional' if served.metadata.classes else 'without classes'}, on {served.provider}"
-            + (f", variant {served.variant}" if served.variant != "fp32" else "")
-            for number, served in versions.items()
-        ]
-    )
+    ready([line for served in versions.values() for line in served.about()])
     await wishes.get()
 
     # First nobody new is sent here, then the port closes and calls in flight end, and only then the models go.

@@ -31,13 +31,17 @@ class RepositoryError(Exception):
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """What a model's file says of itself, as far as the server needs it; other keys are passed over."""
+    """What a model's file says of itself, as far as the server needs it; other keys are passed over.
+
+    `verified_on` is empty where the file does not say it.
+    """
 
     run_id: str
     dataset: str
     classes: int
     latent_size: int
     threshold: float
+    verified_on: str
 
     @classmethod
     def read(cls, properties: Mapping[str, str], path: Path) -> "ModelMetadata":
@@ -67,6 +71,7 @@ class ModelMetadata:
             classes=number("classes", int),
             latent_size=number("latent_size", int),
             threshold=number("threshold", float),
+            verified_on=properties.get(PREFIX + "verified_on", ""),
         )
 
 

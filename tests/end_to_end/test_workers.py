@@ -11,6 +11,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import grpc
+import onnx
 import pytest
 
 from protos.digits.v1 import digits_pb2 as pb
@@ -134,6 +135,24 @@ def test_variant_that_was_not_exported_is_told(
     (line,) = result.stderr.splitlines()
     assert "variant int8" in line
     assert "model.int8.onnx" in line
+
+
+def test_variant_verified_on_another_kind_of_processor_is_told_once(
+    start_server: Callable[..., Any], model_repository: Path, tmp_path: Path
+) -> None:
+    for name in ("generator", "discriminator"):
+        model = onnx.load(model_repository / name / "1/model.onnx")
+        onnx.helper.set_model_props(
+            model, {entry.key: entry.value for entry in model.metadata_props} | {"digitforge.verified_on": "a loom"}
+        )
+        (tmp_path / name / "1").mkdir(parents=True)
+        for file in ("model.onnx", "model.int8.onnx"):
+            onnx.save(model, tmp_path / name / "1" / file)
+    server = start_server("--variant", "int8", "--workers", "2", repository=tmp_path)
+    said = [
+        line for line in [*server.greeting, *server.stderr.read_text().splitlines()] if "verified on a loom" in line
+    ]
+    assert len(said) == 1
 
 
 def most_kb(pid: int) -> int:

@@ -86,6 +86,16 @@ def test_int8_is_static_with_a_scale_for_each_channel(exported: tuple[Checkpoint
     assert any(np.prod(tensor.dims) > 1 for tensor in scales)
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_no_two_products_of_int8_exceed_sixteen_bits(exported: tuple[Checkpoint, Path], model: str) -> None:
+    """x86 without VNNI adds two products in a signed 16-bit number, and cuts off what does not fit."""
+    graph = onnx.load(exported[1] / model / "1" / variant_file("int8")).graph
+    weights = [tensor for tensor in graph.initializer if tensor.name.endswith(".weight_quantized")]
+    assert {tensor.data_type for tensor in weights} == {onnx.TensorProto.INT8}
+    largest = max(np.abs(onnx.numpy_helper.to_array(tensor).astype(int)).max() for tensor in weights)
+    assert 2 * np.iinfo(np.uint8).max * largest <= np.iinfo(np.int16).max
+
+
 def quantised(model: onnx.ModelProto) -> list[str]:
     """Names of the layers whose weights are integers."""
     end = ".weight_quantized"

@@ -14,6 +14,7 @@ import onnx
 import pytest
 
 from digitforge.machine.onnx_runtime import onnxruntime
+from digitforge.machine.processor import kind_of_processor
 from serving.digits.pair import Pair
 from serving.engine.device import CPU
 from serving.repository.model_repository import RepositoryError
@@ -183,6 +184,35 @@ def test_variant_is_served_instead_of_the_model_where_it_is_asked_for(repository
     with_version(repository, 1, settings, test)
     with_version(repository, 1, Settings.load(["--variant", "int8"]), test)
     assert found["fp32"] != found["int8"]
+
+
+@pytest.mark.parametrize(
+    ("verified_on", "told"),
+    [(kind_of_processor(), ""), ("a loom", "a loom"), (None, "no kind of processor that it names")],
+)
+@pytest.mark.parametrize("variant", ["int8", "fp32"])
+def test_a_variant_is_told_with_both_kinds_where_it_was_verified_on_another_kind_of_processor(
+    repository: Path, variant: str, verified_on: str | None, told: str
+) -> None:
+    for model in ("generator", "discriminator"):
+        path = repository / model / "1/model.onnx"
+        change(path, without_key("digitforge.verified_on"))
+        if verified_on:
+            change(path, lambda model: model.metadata_props.add(key="digitforge.verified_on", value=verified_on))
+        shutil.copy(path, repository / model / "1/model.int8.onnx")
+    lines: list[str] = []
+
+    async def test(version: Pair) -> None:
+        lines.extend(version.about())
+
+    with_version(repository, 1, Settings.load(["--variant", variant]), test)
+    assert lines[0].startswith(f"version 1 of {repository}: run untrained-1")
+    if told and variant == "int8":
+        start = f"warning: variant int8 of version 1 was verified on {told}, and this is {kind_of_processor()}:"
+        assert lines[1].startswith(start)
+        assert len(lines) == 2
+    else:
+        assert len(lines) == 1
 
 
 @pytest.fixture

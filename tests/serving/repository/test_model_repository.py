@@ -116,8 +116,10 @@ def test_own_exports_come_before_the_models_of_the_folder_and_those_before_the_i
 
 
 def test_metadata_is_read_and_unknown_keys_are_passed_over() -> None:
-    metadata = ModelMetadata.read(METADATA | {"digitforge.new": "?", "producer": "?"}, Path("model.onnx"))
-    assert metadata == ModelMetadata(run_id="0007", dataset="mnist", classes=10, latent_size=64, threshold=0.25)
+    given = METADATA | {"digitforge.new": "?", "producer": "?", "digitforge.verified_on": "x86-64-v3"}
+    assert ModelMetadata.read(given, Path("model.onnx")) == ModelMetadata(
+        run_id="0007", dataset="mnist", classes=10, latent_size=64, threshold=0.25, verified_on="x86-64-v3"
+    )
 
 
 @pytest.mark.parametrize("key", METADATA)
