@@ -13,9 +13,11 @@ class RefusedError(Exception):
     Attributes:
         code: Its canonical code, a value of `google.rpc.Code`.
         details: `google.rpc` details for clients that act on them.
+        retry_after_s: When to try again, where that may help.
     """
 
     code: int = code_pb2.UNKNOWN
+    retry_after_s: float | None = None
 
     def __init__(self, message: str, *details: Message) -> None:
         super().__init__(message)
@@ -49,6 +51,7 @@ class ResourceExhaustedError(RefusedError):
     """More than the server takes now; it may be tried again after `retry_after_s`."""
 
     code = code_pb2.RESOURCE_EXHAUSTED
+    retry_after_s: float
 
     def __init__(self, message: str, retry_after_s: float) -> None:
         retry = error_details_pb2.RetryInfo()

@@ -58,14 +58,19 @@ class DataPlane:
         self.versions = versions
         self.settings = settings
 
+    @property
+    def default(self) -> int:
+        """The version that 0 means: the newest."""
+        return max(self.versions)
+
     def version(self, number: int) -> Pair:
-        """A served version by its number; 0 is the newest.
+        """A served version by its number; 0 is the default.
 
         Raises:
             NotFoundError: It is not served.
         """
         if number == 0:
-            return self.versions[max(self.versions)]
+            return self.versions[self.default]
         if number not in self.versions:
             raise NotFoundError(f"version: {number} is not served; served are {sorted(self.versions)}")
         return self.versions[number]

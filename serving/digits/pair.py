@@ -1,5 +1,6 @@
 """One version of the models, loaded: its generator and its discriminator, each behind a batcher."""
 
+import hashlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -62,6 +63,8 @@ class Pair:
                 f"its discriminator of run {metadata[DISCRIMINATOR].run_id}"
             )
         self.threshold = metadata[DISCRIMINATOR].threshold
+        with paths[GENERATOR].open("rb") as file:
+            self.generator_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         inputs = INPUTS | {GENERATOR: ["z", "digit"] if self.metadata.classes else ["z"]}
         for model, runner in runners.items():
             if (runner.inputs, runner.outputs) != (inputs[model], OUTPUTS[model]):

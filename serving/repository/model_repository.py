@@ -5,6 +5,7 @@
 A version is a pair. It exists when both models are there, and they must come from the same training run.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,7 @@ class ModelMetadata:
     latent_size: int
     threshold: float
     verified_on: str
+    class_names: tuple[str, ...]  # by class; without a name of their own, they are called by their numbers
 
     @classmethod
     def read(cls, properties: Mapping[str, str], path: Path) -> "ModelMetadata":
@@ -65,14 +67,30 @@ class ModelMetadata:
 
         if (schema := number("schema", int)) != SCHEMA:
             raise RepositoryError(f"{path}: its metadata has schema {schema}, this server reads {SCHEMA}")
+        classes = number("classes", int)
         return cls(
             run_id=get("run_id"),
             dataset=get("dataset"),
-            classes=number("classes", int),
+            classes=classes,
             latent_size=number("latent_size", int),
             threshold=number("threshold", float),
             verified_on=properties.get(PREFIX + "verified_on", ""),
+            class_names=_class_names(properties.get(PREFIX + "class_names"), classes, path),
         )
+
+
+def _class_names(text: str | None, classes: int, path: Path) -> tuple[str, ...]:
+    if text is None:
+        return tuple(map(str, range(classes)))
+    try:
+        names = json.loads(text)
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or len(names) != classes or not all(isinstance(name, str) for name in names):
+        raise RepositoryError(
+            f"{path}: its metadata's {PREFIX}class_names is {text!r}, no JSON list of the names of {classes} classes"
+        )
+    return tuple(names)
 
 
 def complete_versions(repository: Path) -> list[int]:

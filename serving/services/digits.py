@@ -15,6 +15,7 @@ from digitforge.pictures.png import encode_pngs
 from digitforge.pictures.sizes import SIDE
 from protos.digits.v1 import digits_pb2 as pb
 from serving.digits.data_plane import DataPlane, Digits, GenerateOrder
+from serving.digits.pair import Pair
 from serving.digits.unwanted import drop
 from serving.errors import InternalError, InvalidArgumentError, RefusedError
 from serving.services.window import Window
@@ -23,6 +24,7 @@ from serving.services.wire import raw_response
 SERVICE = pb.DESCRIPTOR.services_by_name["Digits"].full_name
 Context = grpc.aio.ServicerContext[Any, Any]
 STATUS_KEY = "grpc-status-details-bin"  # where clients look for a google.rpc.Status
+PUSHBACK_KEY = "grpc-retry-pushback-ms"  # when gRPC's own retries come again (gRFC A6)
 CODES = {code.value[0]: code for code in grpc.StatusCode}
 FORMATS = frozenset(pb.ImageFormat.values())
 STREAM_WINDOW = 64  # requests of a ScoreStream in work at a time ...
@@ -32,7 +34,7 @@ FEW_IMAGES = 16  # as PNG, up to so many are encoded at once; more in a thread, 
 
 
 class DigitsServicer:
-    """The four calls. Every refusal of the data plane ends in `refuse`, or in ScoreStream in its answer's `error`.
+    """The calls. Every refusal of the data plane ends in `refuse`, or in ScoreStream in its answer's `error`.
 
     Generate and GenerateStream answer with serialised messages.
 
@@ -100,6 +102,12 @@ class DigitsServicer:
             left = (answers.get_nowait() for _ in range(answers.qsize()))
             drop(task for task in left if task is not None)
 
+    async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
+        versions = sorted(self._data_plane.versions.items())
+        return pb.ListModelsResponse(
+            models=[model_message(pair, number == self._data_plane.default) for number, pair in versions]
+        )
+
     def _order(self, request: pb.GenerateRequest, limit: int) -> GenerateOrder:
         check_format(request.format)
         return self._data_plane.order(
@@ -137,7 +145,7 @@ class DigitsServicer:
 
 
 def add_digits_servicer(servicer: DigitsServicer, server: Any) -> None:
-    """Register the four calls, as `add_DigitsServicer_to_server` would, but for those that answer in bytes."""
+    """Register the calls, as `add_DigitsServicer_to_server` would, but for those that answer in bytes."""
     handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         "Generate": grpc.unary_unary_rpc_method_handler(servicer.Generate, pb.GenerateRequest.FromString),
         "GenerateStream": grpc.unary_stream_rpc_method_handler(servicer.GenerateStream, pb.GenerateRequest.FromString),
@@ -146,6 +154,9 @@ def add_digits_servicer(servicer: DigitsServicer, server: Any) -> None:
         ),
         "ScoreStream": grpc.stream_stream_rpc_method_handler(
             servicer.ScoreStream, pb.ScoreRequest.FromString, pb.ScoreResponse.SerializeToString
+        ),
+        "ListModels": grpc.unary_unary_rpc_method_handler(
+            servicer.ListModels, pb.ListModelsRequest.FromString, pb.ListModelsResponse.SerializeToString
         ),
     }
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, handlers)])
@@ -177,6 +188,22 @@ async def generate_response(order: GenerateOrder, digits: Digits, image_format: 
     return fields.SerializeToString()
 
 
+def model_message(pair: Pair, is_default: bool) -> pb.Model:
+    """What ListModels tells of a version."""
+    return pb.Model(
+        version=pair.number,
+        is_default=is_default,
+        run_id=pair.metadata.run_id,
+        generator_sha256=pair.generator_sha256,
+        variant=pair.variant,
+        dataset=pair.metadata.dataset,
+        class_names=pair.metadata.class_names,
+        latent_size=pair.metadata.latent_size,
+        threshold=pair.threshold,
+        provider=pair.provider,
+    )
+
+
 def deadline(context: Context) -> float | None:
     """The call's deadline as a time of `time.monotonic()`, if it has one."""
     remaining = context.time_remaining()
@@ -186,6 +213,10 @@ def deadline(context: Context) -> float | None:
 async def refuse(context: Context, error: RefusedError) -> NoReturn:
     """End a call with a refusal's status; this is the one place where refusals become gRPC statuses."""
     status: status_pb2.Status = error.status()
-    metadata = ((STATUS_KEY, status.SerializeToString()),) if error.details else ()
+    metadata: list[tuple[str, str | bytes]] = []
+    if error.details:
+        metadata.append((STATUS_KEY, status.SerializeToString()))
+    if error.retry_after_s is not None:
+        metadata.append((PUSHBACK_KEY, str(round(error.retry_after_s * 1000))))
     await context.abort(CODES[error.code], str(error), metadata)
     raise InternalError("abort returns never")

@@ -128,16 +128,19 @@ def test_full_queue_is_told_with_figures_and_when_to_try_again(
     refused: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for call in calls:
         call.add_done_callback(refused.put)
-    first, second = refused.get(timeout=60), refused.get(timeout=60)
-    (waiting,) = set(calls) - {first, second}
+    refused_call, second = refused.get(timeout=60), refused.get(timeout=60)
+    (waiting,) = set(calls) - {refused_call, second}
     assert not waiting.done()
     waiting.cancel()
-    code, message, details = refusal(first.result)
+    code, message, details = refusal(refused_call.result)
     assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "60 rows are waiting and 60 more would pass the limit of 100" in message
     (retry,) = details
     assert retry.DESCRIPTOR.full_name == "google.rpc.RetryInfo"
-    assert retry.retry_delay.ToMilliseconds() > 0  # type: ignore[attr-defined]
+    delay_ms = retry.retry_delay.ToMilliseconds()  # type: ignore[attr-defined]
+    assert delay_ms > 0
+    # The same for gRPC's own retries (gRFC A6).
+    assert dict(refused_call.trailing_metadata())["grpc-retry-pushback-ms"] == str(delay_ms)
 
 
 def test_stream_waits_for_room_once_it_has_begun(

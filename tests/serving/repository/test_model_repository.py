@@ -118,8 +118,28 @@ def test_own_exports_come_before_the_models_of_the_folder_and_those_before_the_i
 def test_metadata_is_read_and_unknown_keys_are_passed_over() -> None:
     given = METADATA | {"digitforge.new": "?", "producer": "?", "digitforge.verified_on": "x86-64-v3"}
     assert ModelMetadata.read(given, Path("model.onnx")) == ModelMetadata(
-        run_id="0007", dataset="mnist", classes=10, latent_size=64, threshold=0.25, verified_on="x86-64-v3"
+        run_id="0007",
+        dataset="mnist",
+        classes=10,
+        latent_size=64,
+        threshold=0.25,
+        verified_on="x86-64-v3",
+        class_names=tuple("0123456789"),
     )
+
+
+def test_classes_have_the_names_that_the_model_gives_them() -> None:
+    names = {"digitforge.classes": "2", "digitforge.class_names": '["shirt", "coat"]'}
+    assert ModelMetadata.read(METADATA | names, Path("model.onnx")).class_names == ("shirt", "coat")
+
+
+@pytest.mark.parametrize("value", ["shirt, coat", '["shirt"]', "[1, 2]", '{"shirt": 0, "coat": 1}'])
+def test_class_names_that_are_no_list_of_all_are_refused_with_what_they_are(value: str) -> None:
+    names = {"digitforge.classes": "2", "digitforge.class_names": value}
+    with pytest.raises(RepositoryError) as refused:
+        ModelMetadata.read(METADATA | names, Path("a/model.onnx"))
+    for word in ("a/model.onnx", "digitforge.class_names", repr(value), "2 classes"):
+        assert word in str(refused.value)
 
 
 @pytest.mark.parametrize("key", METADATA)
