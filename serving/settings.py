@@ -1,11 +1,15 @@
 """The server's settings: one typed object from flags, the environment and a file, in this order of precedence.
 
 Every field is a flag (`--max-batch-rows`), a variable (`DIGITFORGE_MAX_BATCH_ROWS`) and a key of the TOML file that
-`--config` or `DIGITFORGE_CONFIG` names (`max_batch_rows`). Unknown keys are refused everywhere.
+`--config` or `DIGITFORGE_CONFIG` names (`max_batch_rows`). Unknown keys are refused everywhere; the client's variables
+(`DIGITFORGE_CLIENT_...`) and those that Kubernetes sets are no settings.
 """
 
 import argparse
+import logging
 import os
+import re
+from collections.abc import Mapping
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
@@ -13,6 +17,7 @@ from typing import Annotated, Any, Literal, Self, get_args, get_origin
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -23,7 +28,16 @@ from pydantic_settings import (
 from digitforge.pictures.sizes import MAX_PIXELS, RAW_BYTES
 from digitforge.version_numbers import FIRST, LAST
 
+log = logging.getLogger(__name__)
 PREFIX = "DIGITFORGE_"
+CLIENTS = f"{PREFIX}CLIENT_"
+# What Kubernetes sets in every pod for a service that is called digitforge, or digitforge-something: of its names, one
+# may be that of a setting, and is told from it by the value.
+SERVICE_LINK = re.compile(
+    rf"{PREFIX}(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+SERVICE_LINK_PORT = re.compile(rf"{PREFIX}(\w+_)?PORT")
+SERVICE_URL = re.compile(r"(tcp|udp|sctp)://.*")
 MAX_ROWS = 2**20
 SOURCES = (
     "Every option is also a variable (--max-images: DIGITFORGE_MAX_IMAGES) and a key of the file that --config names "
@@ -43,6 +57,20 @@ def _auto(value: Any) -> Any:
 
 class SettingsRefusedError(Exception):
     """A setting that is unknown or whose value it cannot have; the message says which, in a line."""
+
+
+def _is_service_link(name: str, value: str | None) -> bool:
+    if SERVICE_LINK.fullmatch(name):
+        return True
+    return bool(SERVICE_LINK_PORT.fullmatch(name) and SERVICE_URL.fullmatch(value or ""))
+
+
+class _Environment(EnvSettingsSource):
+    """The variables but for those of Kubernetes."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        variables = super()._load_env_vars()
+        return {name: value for name, value in variables.items() if not _is_service_link(name.upper(), value)}
 
 
 class _ConfigFile(TomlConfigSettingsSource):
@@ -134,11 +162,11 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, _ConfigFile(settings_cls)
+        return init_settings, _Environment(settings_cls), _ConfigFile(settings_cls)
 
     @classmethod
     def load(cls, arguments: list[str] | None = None) -> Self:
@@ -147,15 +175,23 @@ class Settings(BaseSettings):
         Raises:
             SettingsRefusedError: A key is unknown or a value out of bounds.
         """
-        known = {f"{PREFIX}{name.upper()}" for name in cls.model_fields}
-        if unknown := sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known):
-            raise SettingsRefusedError(f"{unknown[0]} is in the environment, but no such setting is known")
+        _check_environment({f"{PREFIX}{name.upper()}" for name in cls.model_fields})
         try:
             return cls(**vars(_build_parser(cls).parse_args(arguments)))
         except ValidationError as error:
             raise SettingsRefusedError("; ".join(map(_explain, error.errors()))) from error
         except SettingsError as error:
             raise SettingsRefusedError(str(error)) from error
+
+
+def _check_environment(known: set[str]) -> None:
+    """Raises SettingsRefusedError for a variable that looks like a setting and is none."""
+    ours = sorted(name for name in os.environ if name.startswith(PREFIX) and not name.startswith(CLIENTS))
+    links = [name for name in ours if _is_service_link(name, os.environ[name])]
+    if links:
+        log.warning("passed over as Kubernetes' links to services, and no settings: %s", ", ".join(links))
+    if unknown := [name for name in ours if name not in known and name not in links]:
+        raise SettingsRefusedError(f"{unknown[0]} is in the environment, but no such setting is known")
 
 
 def _build_parser(settings: type[Settings]) -> argparse.ArgumentParser:

@@ -102,7 +102,11 @@ class DigitsServicer:
             left = (answers.get_nowait() for _ in range(answers.qsize()))
             drop(task for task in left if task is not None)
 
-    async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
+    async def ListModels(
+        self,
+        request: pb.ListModelsRequest,  # noqa: ARG002
+        context: Context,  # noqa: ARG002
+    ) -> pb.ListModelsResponse:
         versions = sorted(self._data_plane.versions.items())
         return pb.ListModelsResponse(
             models=[model_message(pair, number == self._data_plane.default) for number, pair in versions]

@@ -61,6 +61,78 @@ def test_unknown_variable_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch
         Settings.load([])
 
 
+KUBERNETES = {  # of a service of this name with a port of the name grpc, and of another whose name begins alike
+    "DIGITFORGE_SERVICE_HOST": "10.0.0.11",
+    "DIGITFORGE_SERVICE_PORT": "50051",
+    "DIGITFORGE_SERVICE_PORT_GRPC": "50051",
+    "DIGITFORGE_PORT": "tcp://10.0.0.11:50051",
+    "DIGITFORGE_PORT_50051_TCP": "tcp://10.0.0.11:50051",
+    "DIGITFORGE_PORT_50051_TCP_PROTO": "tcp",
+    "DIGITFORGE_PORT_50051_TCP_PORT": "50051",
+    "DIGITFORGE_PORT_50051_TCP_ADDR": "10.0.0.11",
+    "DIGITFORGE_PAGE_SERVICE_HOST": "10.0.0.12",
+    "DIGITFORGE_PAGE_SERVICE_PORT": "8000",
+    "DIGITFORGE_PAGE_PORT": "tcp://10.0.0.12:8000",
+    "DIGITFORGE_PAGE_PORT_8000_UDP_ADDR": "10.0.0.12",
+}
+
+
+def test_links_that_kubernetes_sets_are_passed_over_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in KUBERNETES.items():
+        monkeypatch.setenv(name, value)
+    assert Settings.load([]) == Settings()
+    assert Settings.load([]).port == 50051
+    (warning, *_) = caplog.messages
+    for name in KUBERNETES:
+        assert name in warning.replace(",", "").split()
+
+
+def test_port_of_a_link_does_not_hide_the_port_of_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGITFORGE_PORT", "tcp://10.0.0.11:50051")
+    file.write_text("port = 50052")
+    assert Settings.load(["--config", str(file)]).port == 50052
+
+
+def test_port_that_is_one_is_taken_among_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (KUBERNETES | {"DIGITFORGE_PORT": "50052"}).items():
+        monkeypatch.setenv(name, value)
+    assert Settings.load([]).port == 50052
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DIGITFORGE_FOO", "3"),
+        ("DIGITFORGE_HOST_PORT", "8000"),
+        ("DIGITFORGE_PORTS", "tcp://10.0.0.11:50051"),
+        ("DIGITFORGE_PORT_50051", "50051"),
+        ("DIGITFORGE_SERVICE", "digitforge"),
+    ],
+)
+def test_what_only_looks_like_a_link_is_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsRefusedError, match=name):
+        Settings.load([])
+
+
+@pytest.mark.parametrize("value", ["http://localhost:50051", "50051/tcp"])
+def test_port_that_is_neither_a_port_nor_a_link_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGITFORGE_PORT", value)
+    with pytest.raises(SettingsRefusedError, match="port = "):
+        Settings.load([])
+
+
+def test_variables_of_the_client_are_not_the_servers(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DIGITFORGE_CLIENT_ADDRESS", "digits.example:50051")
+    monkeypatch.setenv("DIGITFORGE_CLIENT_TIMEOUT_S", "5")
+    assert Settings.load([]) == Settings()
+    assert not caplog.messages
+
+
 def test_unknown_key_of_the_file_is_refused_by_its_name(file: Path) -> None:
     file.write_text("max_batch_size = 3")
     with pytest.raises(SettingsRefusedError, match="max_batch_size"):
