@@ -3,10 +3,11 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ import pytest
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from digitforge import Client
 from protos.digits.v1 import digits_pb2_grpc
-from tests.end_to_end.failing_server import FailingDigits, serve
+from tests.end_to_end.awaited_client import AwaitedClient
+from tests.end_to_end.command import Command
+from tests.end_to_end.failing_server import FailingDigits, served
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60  # after which a test fails instead of hanging
@@ -132,6 +136,13 @@ def connect() -> Iterator[Callable[[str], Any]]:
         channel.close()
 
 
+@pytest.fixture(params=[Client, AwaitedClient])
+def client_to(request: pytest.FixtureRequest) -> Iterator[Callable[..., Client]]:
+    """Makes clients, of both kinds in turn; they are closed with the test."""
+    with ExitStack() as clients:
+        yield lambda *arguments, **options: clients.enter_context(request.param(*arguments, **options))
+
+
 @pytest.fixture
 def failing() -> FailingDigits:
     """What the server at `failing_address` does, which a test may change."""
@@ -140,9 +151,8 @@ def failing() -> FailingDigits:
 
 @pytest.fixture
 def failing_address(failing: FailingDigits) -> Iterator[str]:
-    server = grpc.server(ThreadPoolExecutor(64), options=[("grpc.max_receive_message_length", -1)])
-    yield serve(failing, server)
-    server.stop(None).wait()
+    with served(failing) as address:
+        yield address
 
 
 def details_in(status: status_pb2.Status) -> list[Message]:
@@ -189,3 +199,21 @@ def run_module() -> Callable[..., subprocess.CompletedProcess[str]]:
         )  # fmt: skip
 
     return run
+
+
+@pytest.fixture
+def digitforge(run_module: Callable[..., subprocess.CompletedProcess[str]], address: str) -> Command:
+    """Runs a command of the client against the shared server."""
+
+    def run(command: str, *options: Any) -> subprocess.CompletedProcess[str]:
+        return run_module("digitforge", command, "--address", address, *options)
+
+    return run
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address at which nobody answers."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # taken, and never listened on
+        yield f"127.0.0.1:{closed.getsockname()[1]}"

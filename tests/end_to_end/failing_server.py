@@ -1,7 +1,10 @@
 """A server that has nothing of ours but the contract, and fails as a test says."""
 
+import secrets
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -10,52 +13,80 @@ from protos.digits.v1 import digits_pb2 as pb
 from protos.digits.v1 import digits_pb2_grpc
 
 PATIENCE_S = 60
-BLACK = bytes(784)
+NEWEST = 7
+
+
+def image(seed: int, index: int, version: int) -> bytes:
+    """784 bytes that no other address has."""
+    return b"".join((seed.to_bytes(8), index.to_bytes(8), version.to_bytes(4))).ljust(784, b"\0")
 
 
 class FailingDigits(digits_pb2_grpc.DigitsServicer):
-    """Gives black digits, and every image the probability 0.5.
+    """Gives images that name their addresses, and every image the probability 0.5.
 
     Attributes:
         failures: What the next attempts end with, the first one first; once there are none, calls succeed.
-        attempts: Calls so far, as many as reached the server; a ScoreStream from its first image on.
-        seconds_left: What each of them had when it came.
-        holds: Whether calls are held: before they score an image, and once they have generated all.
-        free: So many images of a ScoreStream are scored before it is held.
+        metadata: What comes with each failure.
+        breaks: After how many messages the next streams that do not fail end, and with which status.
+        attempts: Calls so far, as many as reached the server.
+        requests: Those of GenerateStream, in order.
+        seconds_left: What each call had when it came.
+        newest: What version 0 means.
+        holds: Whether calls are held: Score before it answers, the streams once they have answered.
+        spared: An image whose Score is answered all the same.
         held: Released by each call when it begins to be held.
         ended: Released by each held call when its caller has ended it.
         chunk: Images in a message of GenerateStream.
+        skips: How far from the offset that is asked for its images begin.
+        excess: Images beyond those that are asked for.
     """
 
     def __init__(self) -> None:
         self.failures: list[grpc.StatusCode] = []
+        self.metadata: tuple[tuple[str, str | bytes], ...] = ()
+        self.breaks: list[tuple[int, grpc.StatusCode]] = []
         self.attempts = 0
+        self.requests: list[pb.GenerateRequest] = []
         self.seconds_left: list[float] = []
+        self.newest = NEWEST
         self.holds = False
-        self.free = 0
+        self.spared: bytes | None = None
         self.held, self.ended = threading.Semaphore(0), threading.Semaphore(0)
         self.chunk = 512
+        self.skips = self.excess = 0
         self._lock = threading.Lock()
 
     def GenerateStream(self, request: pb.GenerateRequest, context: Any) -> Iterator[pb.GenerateResponse]:
+        self.requests.append(request)
         self._begin(context)
-        for start in range(0, request.n, self.chunk):
-            count = min(self.chunk, request.n - start)
-            yield pb.GenerateResponse(images=[BLACK] * count, height=28, width=28, seed=1, offset=start, version=1)
+        messages, code = self.breaks.pop(0) if self.breaks else (request.n, grpc.StatusCode.OK)
+        version = request.version or self.newest
+        seed = request.seed if request.HasField("seed") else secrets.randbits(64)
+        n = request.n + self.excess
+        for start in range(0, n, self.chunk)[:messages]:
+            offset = request.offset + start + self.skips
+            indices = range(offset, offset + min(self.chunk, n - start))
+            yield pb.GenerateResponse(
+                images=[image(seed, index, version) for index in indices],
+                height=28,
+                width=28,
+                seed=seed,
+                offset=offset,
+                version=version,
+            )
+        if code is not grpc.StatusCode.OK:
+            context.abort(code, f"it breaks with {code.name}")
         self._hold(context)
 
     def Score(self, request: pb.ScoreRequest, context: Any) -> pb.ScoreResponse:
         self._begin(context)
-        self._hold(context)
+        if request.image != self.spared:
+            self._hold(context)
         return pb.ScoreResponse(real_probability=0.5, version=1)
 
-    def ScoreStream(self, requests: Iterator[pb.ScoreRequest], context: Any) -> Iterator[pb.ScoreResponse]:
-        for place, _ in enumerate(requests):
-            if place == 0:
-                self._begin(context)
-            if place >= self.free:
-                self._hold(context)
-            yield pb.ScoreResponse(real_probability=0.5, version=1)
+    def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
+        self._begin(context)
+        return pb.ListModelsResponse(models=[pb.Model(version=self.newest)])
 
     def _begin(self, context: Any) -> None:
         with self._lock:
@@ -63,6 +94,7 @@ class FailingDigits(digits_pb2_grpc.DigitsServicer):
             self.seconds_left.append(context.time_remaining())
             failure = self.failures.pop(0) if self.failures else None
         if failure is not None:
+            context.set_trailing_metadata(self.metadata)
             context.abort(failure, f"it fails with {failure.name}")
 
     def _hold(self, context: Any) -> None:
@@ -74,9 +106,14 @@ class FailingDigits(digits_pb2_grpc.DigitsServicer):
                 self.ended.release()
 
 
-def serve(digits: FailingDigits, server: grpc.Server) -> str:
-    """Let a server of grpcio's begin; its address."""
+@contextmanager
+def served(digits: FailingDigits, at: str = "127.0.0.1:0") -> Iterator[str]:
+    """A server of grpcio's with these digits; its address."""
+    server = grpc.server(ThreadPoolExecutor(64), options=[("grpc.max_receive_message_length", -1)])
     digits_pb2_grpc.add_DigitsServicer_to_server(digits, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(at)
     server.start()
-    return f"127.0.0.1:{port}"
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(None).wait()

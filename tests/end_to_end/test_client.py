@@ -1,57 +1,143 @@
-"""The client for Python: what it takes for an image, and what it refuses before a server is asked."""
+"""The client for Python against a real server, in both kinds: its results, what it takes for an image, its errors."""
 
-from collections.abc import Iterator
+import asyncio
+import inspect
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 from PIL import Image
 
-from digitforge.client import DigitsClient
-from digitforge.pictures.png import encode_png
+from digitforge import (
+    AsyncClient,
+    Client,
+    GeneratedDigits,
+    InvalidArgumentError,
+    NotFoundError,
+    UnreachableError,
+    Verdict,
+)
 from protos.digits.v1 import digits_pb2 as pb
+from tests.end_to_end.awaited_client import slowly
 
 DIGIT = np.zeros((28, 28), np.uint8)
+METHODS = ("generate", "generate_stream", "score", "score_stream", "models", "is_serving", "close")
 
 
 @pytest.fixture
-def client(address: str) -> Iterator[DigitsClient]:
-    with DigitsClient(address) as client:
-        yield client
+def client(address: str, client_to: Callable[..., Client]) -> Client:
+    return client_to(address)
 
 
-@pytest.mark.parametrize("asked", [{"offset": 3, "version": 1}, {"digit": 4}])
-def test_generated_digits_are_what_the_server_gives(client: DigitsClient, stub: Any, asked: dict[str, Any]) -> None:
-    expected = stub.Generate(pb.GenerateRequest(seed=7, n=1100, **asked))
-    digits = client.generate(1100, seed=7, **asked)  # more than a chunk
-    assert digits.images.dtype == np.uint8
-    assert digits.images.shape == (1100, 28, 28)
+@pytest.mark.parametrize("name", ["__init__", *METHODS])
+def test_both_kinds_have_the_same_methods_with_the_same_arguments_and_defaults(name: str) -> None:
+    kinds = [inspect.signature(getattr(kind, name)).parameters for kind in (Client, AsyncClient)]
+    assert [(one.name, one.kind, one.default) for one in kinds[0].values()] == [
+        (one.name, one.kind, one.default) for one in kinds[1].values()
+    ]
+
+
+def test_no_method_is_left_out_of_the_other_kind() -> None:
+    for kind in (Client, AsyncClient):
+        assert {name for name in vars(kind) if not name.startswith("_")} == set(METHODS)
+
+
+def test_digits_are_those_of_the_contract(client: Client, stub: Any) -> None:
+    digits = client.generate(1100, seed=2**64 - 1, offset=2**64 - 1100, version=1)
+    expected = stub.Generate(pb.GenerateRequest(seed=2**64 - 1, n=1100, offset=2**64 - 1100, version=1))
     assert digits.images.tobytes() == b"".join(expected.images)
     assert digits.classes is not None
     assert digits.classes.tolist() == list(expected.digits)
-    assert (digits.seed, digits.offset, digits.version) == (7, expected.offset, expected.version)
+    assert (digits.seed, digits.offset, digits.version) == (2**64 - 1, 2**64 - 1100, 1)
 
 
-def test_generated_digits_say_what_to_ask_for_to_get_them_again(client: DigitsClient) -> None:
-    drawn = client.generate(2)
-    again = client.generate(1, seed=drawn.seed, offset=1, version=drawn.version)
-    assert np.array_equal(again.images[0], drawn.images[1])
+def test_drawn_seed_gives_the_same_digits_again(client: Client) -> None:
+    first, other = client.generate(3, digit=4), client.generate(3, digit=4)
+    assert first.seed != other.seed
+    again = client.generate(3, seed=first.seed, digit=4)
+    assert np.array_equal(again.images, first.images)
 
 
-def test_stream_gives_the_same_in_chunks(client: DigitsClient) -> None:
-    whole = client.generate(1100, seed=7, offset=3)
+def test_chunks_follow_one_another(client: Client) -> None:
     chunks = list(client.generate_stream(1100, seed=7, offset=3))
     assert [(chunk.offset, len(chunk.images)) for chunk in chunks] == [(3, 512), (515, 512), (1027, 76)]
-    assert np.array_equal(np.concatenate([chunk.images for chunk in chunks]), whole.images)
 
 
-def test_digits_of_a_model_without_classes_have_none(classless_address: str) -> None:
-    with DigitsClient(classless_address) as client:
-        assert client.generate(3).classes is None
+def test_digits_without_classes_have_none(classless_address: str, client_to: Callable[..., Client]) -> None:
+    digits = client_to(classless_address).generate(2)
+    assert isinstance(digits, GeneratedDigits)
+    assert digits.classes is None
 
 
-def test_verdict_is_the_versions_own(client: DigitsClient, stub: Any) -> None:
+def test_models_are_told_as_the_server_tells_them(client: Client, stub: Any) -> None:
+    answer = stub.ListModels(pb.ListModelsRequest()).models
+    for model, expected in zip(client.models(), answer, strict=True):
+        for field in pb.Model.DESCRIPTOR.fields:
+            value = getattr(model, field.name)
+            assert (list(value) if field.is_repeated else value) == getattr(expected, field.name)
+
+
+def test_server_and_its_service_serve_and_one_that_it_has_not_is_not_found(client: Client) -> None:
+    assert client.is_serving()
+    assert client.is_serving("digits.v1.Digits")
+    with pytest.raises(NotFoundError):
+        client.is_serving("digits.v1.Letters")
+
+
+def test_refusal_names_the_field(client: Client) -> None:
+    with pytest.raises(InvalidArgumentError) as refused:
+        client.generate(1, digit=10)
+    assert refused.value.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert refused.value.violations == {"digit": "10 is asked for, digits go from 0 to 9"}
+    assert str(refused.value) == "INVALID_ARGUMENT: digit: 10 is asked for, digits go from 0 to 9"
+    assert isinstance(refused.value.__cause__, grpc.RpcError)
+    with pytest.raises(NotFoundError, match=r"version: 9 is not served; served are \[1, 2\]"):
+        client.score(DIGIT, version=9)
+    with pytest.raises(InvalidArgumentError, match="0 images are asked for"):
+        client.generate(0)
+
+
+def test_error_survives_the_way_to_another_process(client: Client) -> None:
+    with pytest.raises(InvalidArgumentError) as refused:
+        client.generate(1, digit=10)
+    copy = pickle.loads(pickle.dumps(refused.value))
+    assert (str(copy), copy.violations, copy.addresses) == (
+        str(refused.value), refused.value.violations, refused.value.addresses,
+    )  # fmt: skip
+
+
+def test_number_that_no_request_can_hold_is_a_value_error(client: Client) -> None:
+    for arguments in ({"n": -1}, {"n": 1, "seed": 2**64}, {"n": 1, "offset": -1}):
+        with pytest.raises(ValueError):
+            client.generate(**arguments)
+
+
+def test_server_that_is_not_there_is_told_with_its_address(client_to: Callable[..., Client], nobody: str) -> None:
+    client = client_to(nobody)
+    for call in (client.generate, client.models, client.is_serving):
+        with pytest.raises(UnreachableError, match=f"no server at {nobody}, or it is going away") as away:
+            call()
+        assert away.value.addresses == (nobody,)
+
+
+def test_async_client_is_made_within_its_event_loop() -> None:
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        AsyncClient("localhost:50051")
+
+
+def test_images_may_come_asynchronously(address: str, client: Client) -> None:
+    async def verdicts() -> list[Verdict]:
+        async with AsyncClient(address) as asking:
+            return [verdict async for verdict in asking.score_stream(slowly([DIGIT] * 70))]
+
+    assert asyncio.run(verdicts()) == list(client.score_stream([DIGIT] * 70))
+
+
+def test_verdict_is_the_versions_own(client: Client, stub: Any) -> None:
     raw = stub.Generate(pb.GenerateRequest(seed=1)).images[0]
     verdicts = [client.score(raw, version=version) for version in (1, 2, 0)]
     assert [verdict.version for verdict in verdicts] == [1, 2, 2]
@@ -63,7 +149,7 @@ def test_verdict_is_the_versions_own(client: DigitsClient, stub: Any) -> None:
             assert verdict.version == version
 
 
-def test_array_and_bytes_of_every_kind_score_alike(client: DigitsClient, stub: Any) -> None:
+def test_array_and_bytes_of_every_kind_score_alike(client: Client, stub: Any) -> None:
     raw = stub.Generate(pb.GenerateRequest(seed=1)).images[0]
     expected = client.score(raw)
     array = np.frombuffer(raw, np.uint8).reshape(28, 28)
@@ -71,7 +157,7 @@ def test_array_and_bytes_of_every_kind_score_alike(client: DigitsClient, stub: A
         assert client.score(image) == expected
 
 
-def test_array_of_another_size_is_normalised(client: DigitsClient) -> None:
+def test_array_of_another_size_is_normalised(client: Client) -> None:
     assert client.score(np.asarray(Image.fromarray(DIGIT).resize((90, 60)))).normalised
     assert not client.score(DIGIT).normalised
 
@@ -92,7 +178,7 @@ def test_array_of_another_size_is_normalised(client: DigitsClient) -> None:
     ],
 )
 def test_what_is_no_image_is_refused_with_what_it_is_and_what_it_may_be(
-    client: DigitsClient, image: Any, error: type[Exception], words: list[str]
+    client: Client, image: Any, error: type[Exception], words: list[str]
 ) -> None:
     for score in (client.score, lambda image: next(client.score_stream([image]))):
         with pytest.raises(error) as refused:
@@ -102,12 +188,12 @@ def test_what_is_no_image_is_refused_with_what_it_is_and_what_it_may_be(
 
 
 @pytest.mark.parametrize("data", [b"", b"a text", b"II*\0" + bytes(200), b"<svg/>"])
-def test_bytes_that_are_no_picture_are_told_which_files_are(client: DigitsClient, data: bytes) -> None:
+def test_bytes_that_are_no_picture_are_told_which_files_are(client: Client, data: bytes) -> None:
     (verdict,) = client.score_stream([data])
     assert f"{len(data)} bytes that are neither 784 raw ones nor a PNG" in str(verdict.error)
 
 
-def test_large_images_are_answered_in_their_places_and_one_beyond_the_limit_ends_nothing(client: DigitsClient) -> None:
+def test_large_images_are_answered_in_their_places_and_one_beyond_the_limit_ends_nothing(client: Client) -> None:
     generator = np.random.default_rng(0)
     large = [generator.integers(0, 256, (side, side), np.uint8) for side in (1200, 4500)]  # of 1.4 and 20 MB as PNG
     images = [DIGIT, large[0], DIGIT, large[1], *([DIGIT] * 200), large[0]]

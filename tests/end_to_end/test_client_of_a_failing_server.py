@@ -11,40 +11,41 @@ from typing import Any
 import grpc
 import pytest
 
-from digitforge.client import DigitsClient, Verdict
+from digitforge import Client, DeadlineExceededError, DigitforgeError, Verdict
 from tests.end_to_end.failing_server import PATIENCE_S, FailingDigits
 
 ROOT = Path(__file__).parents[2]
-SMALL, LARGE = bytes(784), bytes(2000)  # images; a large one is a call of its own within score_stream
+SMALL, LARGE = bytes(784), bytes(1 << 20)  # images; gRPC by itself repeats no request beyond 256 kB
 MOST_BYTES = 16 << 20
 FOR_NOW = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED]
 FOR_GOOD = [grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INTERNAL]
-CALLS: dict[str, Callable[[DigitsClient], Any]] = {
+CALLS: dict[str, Callable[[Client], Any]] = {
     "generate": lambda client: client.generate(3),
     "score": lambda client: client.score(SMALL),
-    "score_stream": lambda client: list(client.score_stream([SMALL] * 3)),
+    "score of a large image": lambda client: client.score(LARGE),
+    "score_stream": lambda client: list(client.score_stream([SMALL])),
     "score_stream of a large image": lambda client: list(client.score_stream([LARGE])),
+    "models": lambda client: client.models(),
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
 
 @pytest.fixture
-def client(failing_address: str) -> Iterator[DigitsClient]:
-    with DigitsClient(failing_address) as client:
-        yield client
+def client(failing_address: str, client_to: Callable[..., Client]) -> Client:
+    return client_to(failing_address)
 
 
 def status_of(call: Callable[[], Any]) -> grpc.StatusCode:
-    with pytest.raises(grpc.RpcError) as raised:
+    with pytest.raises(DigitforgeError) as raised:
         call()
-    error: Any = raised.value
-    return error.code()
+    assert isinstance(raised.value.__cause__, grpc.RpcError)
+    return raised.value.code
 
 
 @every_call
 @pytest.mark.parametrize("code", FOR_NOW)
 def test_call_that_fails_for_now_is_tried_again(
-    client: DigitsClient, failing: FailingDigits, call: Callable[[DigitsClient], Any], code: grpc.StatusCode
+    client: Client, failing: FailingDigits, call: Callable[[Client], Any], code: grpc.StatusCode
 ) -> None:
     failing.failures = [code, code]
     call(client)
@@ -53,7 +54,7 @@ def test_call_that_fails_for_now_is_tried_again(
 
 @every_call
 def test_server_that_stays_away_is_told_after_some_tries_and_is_no_verdict(
-    client: DigitsClient, failing: FailingDigits, call: Callable[[DigitsClient], Any]
+    client: Client, failing: FailingDigits, call: Callable[[Client], Any]
 ) -> None:
     failing.failures = [grpc.StatusCode.UNAVAILABLE] * 100
     assert status_of(lambda: call(client)) == grpc.StatusCode.UNAVAILABLE
@@ -61,9 +62,9 @@ def test_server_that_stays_away_is_told_after_some_tries_and_is_no_verdict(
 
 
 @pytest.mark.parametrize("code", FOR_GOOD)
-@pytest.mark.parametrize("call", [call for name, call in CALLS.items() if "large" not in name])
+@pytest.mark.parametrize("call", [call for name, call in CALLS.items() if "score_stream" not in name])
 def test_call_that_fails_for_good_is_not_tried_again(
-    client: DigitsClient, failing: FailingDigits, call: Callable[[DigitsClient], Any], code: grpc.StatusCode
+    client: Client, failing: FailingDigits, call: Callable[[Client], Any], code: grpc.StatusCode
 ) -> None:
     failing.failures = [code] * 100
     assert status_of(lambda: call(client)) == code
@@ -71,67 +72,82 @@ def test_call_that_fails_for_good_is_not_tried_again(
 
 
 @pytest.mark.parametrize("code", [*FOR_GOOD[:2], grpc.StatusCode.RESOURCE_EXHAUSTED])
-def test_large_image_that_is_refused_has_the_reason_for_its_verdict(
-    client: DigitsClient, failing: FailingDigits, code: grpc.StatusCode
+def test_image_that_is_refused_has_the_reason_for_its_verdict(
+    client: Client, failing: FailingDigits, code: grpc.StatusCode
 ) -> None:
     failing.failures = [code] * 4  # as often as it is tried
-    (verdict,) = client.score_stream([LARGE])
+    (verdict,) = client.score_stream([SMALL])
     assert verdict.error == f"it fails with {code.name}"
 
 
 @pytest.mark.parametrize(
     "code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNAUTHENTICATED]
 )
-def test_failure_over_a_large_image_is_no_verdict(
-    client: DigitsClient, failing: FailingDigits, code: grpc.StatusCode
-) -> None:
+def test_failure_over_an_image_is_no_verdict(client: Client, failing: FailingDigits, code: grpc.StatusCode) -> None:
     failing.failures = [code]
-    assert status_of(lambda: list(client.score_stream([LARGE]))) == code
+    assert status_of(lambda: list(client.score_stream([SMALL]))) == code
 
 
-def test_call_that_is_no_stream_has_a_time_and_a_stream_has_none(failing_address: str, failing: FailingDigits) -> None:
-    with DigitsClient(failing_address, timeout_s=1000) as client:
-        for call in CALLS.values():
-            call(client)
-    streams = [left > 10**6 for left in failing.seconds_left]  # what grpcio tells of a call without a deadline
-    assert streams == [True, False, True, False]
-    assert all(900 < left < 1100 for left in failing.seconds_left if left < 10**6)
-
-
-def test_call_that_takes_too_long_is_given_up(failing_address: str, failing: FailingDigits) -> None:
-    failing.holds = True
-    with DigitsClient(failing_address, timeout_s=0.1) as client:
-        assert status_of(lambda: client.score(SMALL)) == grpc.StatusCode.DEADLINE_EXCEEDED
-        assert status_of(lambda: list(client.score_stream([LARGE]))) == grpc.StatusCode.DEADLINE_EXCEEDED
+def test_every_call_has_the_time_that_the_client_is_given(
+    failing_address: str, failing: FailingDigits, client_to: Callable[..., Client]
+) -> None:
+    client = client_to(failing_address, timeout_s=1000)
+    for call in CALLS.values():
+        call(client)
+    assert len(failing.seconds_left) == len(CALLS)
+    assert all(900 < left < 1100 for left in failing.seconds_left)
 
 
 @pytest.mark.parametrize(
-    ("sizes", "taken"),
+    "call",
     [
-        ([784] * 200, 64),
-        ([2000] * 200, 64),
-        ([MOST_BYTES // 3] * 10, 4),  # the fourth waits for the first one's answer
-        ([MOST_BYTES + 1] * 3, 2),  # each goes alone
-        ([784, MOST_BYTES + 1, 784], 2),
+        lambda client: client.score(SMALL),
+        lambda client: list(client.score_stream([SMALL])),
     ],
 )
-def test_no_more_images_are_taken_ahead_than_may_be_on_their_way(
-    client: DigitsClient, sizes: list[int], taken: int
+def test_call_that_takes_too_long_is_given_up(
+    failing_address: str, failing: FailingDigits, client_to: Callable[..., Client], call: Callable[[Client], Any]
+) -> None:
+    failing.holds = True
+    with pytest.raises(DeadlineExceededError):
+        call(client_to(failing_address, timeout_s=0.2))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "answers", "taken"),
+    [
+        ([784] * 200, 1, 64),
+        ([784] * 200, 10, 73),
+        ([MOST_BYTES // 3] * 10, 1, 4),  # the fourth waits for the first one's answer
+        ([MOST_BYTES // 3] * 10, 5, 8),
+        ([MOST_BYTES + 1] * 3, 1, 2),  # each goes alone
+        ([784, MOST_BYTES + 1, 784], 1, 2),
+    ],
+)
+def test_as_many_images_are_taken_ahead_as_may_be_on_their_way_and_no_more(
+    client: Client, sizes: list[int], answers: int, taken: int
 ) -> None:
     images = (bytes(size) for size in sizes)
     verdicts = client.score_stream(images)
-    next(verdicts)
+    for _ in range(answers):
+        next(verdicts)
     assert len(list(images)) == len(sizes) - taken
 
 
-def test_images_beyond_what_may_be_on_its_way_at_a_time_are_all_answered(client: DigitsClient) -> None:
+def test_images_beyond_what_may_be_on_its_way_at_a_time_are_all_answered(client: Client) -> None:
     sizes = [MOST_BYTES + 1, 784, MOST_BYTES // 2, MOST_BYTES // 2, 784, 2000, MOST_BYTES + 1, *([784] * 100)]
     verdicts = list(client.score_stream(bytes(size) for size in sizes))
     assert verdicts == [Verdict(0.5, False, 1)] * len(sizes)
 
 
-def test_generate_stream_that_is_left_early_ends_at_the_server(client: DigitsClient, failing: FailingDigits) -> None:
+def wait_for(semaphore: threading.Semaphore, count: int) -> None:
+    for _ in range(count):
+        assert semaphore.acquire(timeout=PATIENCE_S)
+
+
+def test_generate_stream_that_is_left_early_ends_at_the_server(client: Client, failing: FailingDigits) -> None:
     failing.holds = True
+    failing.chunk = 500
     chunks = client.generate_stream(1000)
     next(chunks)
     next(chunks)
@@ -142,33 +158,34 @@ def test_generate_stream_that_is_left_early_ends_at_the_server(client: DigitsCli
 
 @pytest.mark.parametrize("how", ["closed", "its images end in an error"])
 def test_score_stream_that_is_left_early_ends_at_the_server_with_all_its_calls(
-    client: DigitsClient, failing: FailingDigits, how: str
+    client: Client, failing: FailingDigits, how: str
 ) -> None:
-    failing.holds, failing.free = True, 1
+    failing.holds, failing.spared = True, b"first"
 
     def images() -> Iterator[bytes]:
-        yield from (SMALL, SMALL, LARGE, LARGE)
-        for _ in range(3):
-            assert failing.held.acquire(timeout=PATIENCE_S)
-        if how != "closed":
-            raise OSError("no more images")
+        yield from (
+            b"first",
+            LARGE,
+            *([SMALL] * 62),
+        )  # as many as may be on their way: then the first one's answer is due
+        wait_for(failing.held, 63)
+        raise OSError("no more images")
 
     verdicts: Any = client.score_stream(images())
-    error: Exception | None = None  # kept, and with it the frames of its traceback: no call ends for being forgotten
-    try:
-        next(verdicts)
+    next(verdicts)
+    if how == "closed":
+        wait_for(failing.held, 63)
         verdicts.close()
-    except OSError as raised:
-        error = raised
-    assert (error is None) == (how == "closed")
-    for _ in range(3):
-        assert failing.ended.acquire(timeout=PATIENCE_S)
+    else:
+        with pytest.raises(OSError, match="no more images"):
+            next(verdicts)
+    wait_for(failing.ended, 63)
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_score_stream_leaves_no_thread_behind(failing_address: str, count: int) -> None:
     before = set(threading.enumerate())
-    with DigitsClient(failing_address) as client:
+    with Client(failing_address) as client:
         verdicts: Any = client.score_stream([SMALL] * 3)
         for _ in range(count):
             next(verdicts)
@@ -180,7 +197,7 @@ def test_score_stream_leaves_no_thread_behind(failing_address: str, count: int) 
             assert not thread.is_alive()
 
 
-def test_messages_beyond_grpcs_usual_limit_are_taken(client: DigitsClient, failing: FailingDigits) -> None:
+def test_messages_beyond_grpcs_usual_limit_are_taken(client: Client, failing: FailingDigits) -> None:
     failing.chunk = 6000  # 4.7 MB
     assert client.generate(13_000).images.shape == (13_000, 28, 28)
 
@@ -191,7 +208,7 @@ def command(request: pytest.FixtureRequest, failing_address: str, tmp_path: Path
     name, _, large = request.param.partition(" ")
     (tmp_path / "image").write_bytes(LARGE if large else SMALL)
     what = ["-n", "3", "-o", str(tmp_path / "digits.npz")] if name == "generate" else [str(tmp_path / "image")]
-    return ["-m", "digitforge.command", name, "--address", failing_address, *what]
+    return ["-m", "digitforge", name, "--address", failing_address, *what]
 
 
 @pytest.mark.parametrize(
@@ -217,12 +234,9 @@ def test_ctrl_c_ends_a_command_and_its_call(command: list[str], failing: Failing
     failing.holds = True
     piped: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, *command], cwd=ROOT, **piped) as process:
-        try:
-            assert failing.held.acquire(timeout=PATIENCE_S)
-            process.send_signal(signal.SIGINT)
-            assert process.wait(PATIENCE_S) == 130
-            assert process.communicate()[1] == "interrupted\n"
-        finally:
-            process.kill()
+        assert failing.held.acquire(timeout=PATIENCE_S)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_S) == 130
+        assert process.communicate()[1] == "interrupted\n"
     assert failing.ended.acquire(timeout=PATIENCE_S)
     assert not (tmp_path / "digits.npz").exists()

@@ -1,7 +1,6 @@
 """`digitforge generate` and `digitforge score` against a real server."""
 
 import json
-import socket
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -12,30 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digitforge.command import build_parser
 from protos.digits.v1 import digits_pb2 as pb
-
-Command = Callable[..., CompletedProcess[str]]
-
-
-@pytest.fixture
-def digitforge(run_module: Callable[..., CompletedProcess[str]], address: str) -> Command:
-    """Runs a command of the client against the shared server."""
-
-    def run(command: str, *options: Any) -> CompletedProcess[str]:
-        return run_module("digitforge", command, "--address", address, *options)
-
-    return run
-
-
-def assert_fails(result: CompletedProcess[str], code: int, *words: str) -> None:
-    """With a line for a person, and no traceback."""
-    assert result.returncode == code
-    assert "Traceback" not in result.stderr
-    last = result.stderr.splitlines()[-1]
-    assert last.startswith("digitforge")
-    for word in words:
-        assert word in last
+from tests.end_to_end.command import Command, assert_fails
 
 
 def pixels(response: pb.GenerateResponse) -> np.ndarray:
@@ -253,32 +230,6 @@ def test_place_that_cannot_be_written_to_is_refused_before_a_server_is_asked(
 )
 def test_wrong_options_are_told_in_a_line(digitforge: Command, options: list[Any], words: list[str]) -> None:
     assert_fails(digitforge("generate", *options), 2, *words)
-
-
-@pytest.mark.parametrize("command", [("generate", "-o", "a.npz"), ("score", __file__)])
-def test_server_that_does_not_answer_is_told_with_its_address(
-    run_module: Callable[..., CompletedProcess[str]], command: tuple[str, ...], tmp_path: Path
-) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))  # taken, and never listened on
-        address = f"127.0.0.1:{closed.getsockname()[1]}"
-        assert_fails(run_module("digitforge", *command, "--address", address), 3, address, "digitforge-serve")
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["", ":50051", "localhost:", "localhost:abc", "localhost:0", "localhost:65536", "http://localhost", "::1"],
-)
-def test_what_is_no_address_is_refused_with_what_one_is(
-    run_module: Callable[..., CompletedProcess[str]], address: str
-) -> None:
-    result = run_module("digitforge", "score", "--address", address, __file__)
-    assert_fails(result, 2, "--address", repr(address), "HOST:PORT")
-
-
-@pytest.mark.parametrize(("given", "meant"), [("localhost", "localhost:50051"), ("[::1]", "[::1]:50051")])
-def test_address_without_a_port_has_the_servers_usual_one(given: str, meant: str) -> None:
-    assert build_parser().parse_args(["score", "--address", given, "a.png"]).address == meant
 
 
 def test_unknown_option_is_told_by_the_usage_of_its_command(digitforge: Command) -> None:

@@ -1,0 +1,1 @@
+"""The commands of the client, each its options and what it does."""
