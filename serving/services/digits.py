@@ -221,6 +221,7 @@ async def refuse(context: Context, error: RefusedError) -> NoReturn:
     if error.details:
         metadata.append((STATUS_KEY, status.SerializeToString()))
     if error.retry_after_s is not None:
-        metadata.append((PUSHBACK_KEY, str(round(error.retry_after_s * 1000))))
+        # At least 1: grpcio 1.85 takes 0 for never, and waits until its deadline.
+        metadata.append((PUSHBACK_KEY, str(max(1, round(error.retry_after_s * 1000)))))
     await context.abort(CODES[error.code], str(error), metadata)
     raise InternalError("abort returns never")

@@ -1,0 +1,46 @@
+"""Refusals over our own transport, as gRPC's retries in the client take them."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+
+from digitforge import AsyncClient, DeadlineExceededError, OverloadedError
+from protos.digits.v1 import digits_pb2 as pb
+from serving.errors import ResourceExhaustedError
+from serving.process.port import address_of, reserve
+from serving.services.digits import SERVICE, refuse
+from serving.transport.http2.server import Server
+
+
+def attempts_of(delay_s: float, timeout_s: float, outcome: type[Exception]) -> int:
+    """How often a client comes that is refused each time."""
+    attempts = 0
+
+    async def score(request: pb.ScoreRequest, context: Any) -> None:
+        nonlocal attempts
+        attempts += 1
+        await refuse(context, ResourceExhaustedError("full", delay_s))
+
+    async def run() -> None:
+        server, listener = Server(2**20, endless=(), held_bytes=2**20), reserve("127.0.0.1", 0)
+        handler: Any = grpc.unary_unary_rpc_method_handler(score, pb.ScoreRequest.FromString)
+        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, {"Score": handler})])
+        await server.start(listener)
+        async with AsyncClient(address_of(listener), timeout_s=timeout_s) as client:
+            with pytest.raises(outcome):
+                await client.score(bytes(784))
+        await server.stop(None)
+
+    asyncio.run(run())
+    return attempts
+
+
+@pytest.mark.parametrize("delay_s", [0, 0.001])
+def test_refused_call_comes_again_when_it_is_told_to(delay_s: float) -> None:
+    assert attempts_of(delay_s, timeout_s=60, outcome=OverloadedError) == 4
+
+
+def test_call_that_is_told_to_come_later_does_not_come_before() -> None:
+    assert attempts_of(600, timeout_s=1, outcome=DeadlineExceededError) == 1
