@@ -21,6 +21,7 @@ from digitforge import (
     UnreachableError,
     Verdict,
 )
+from digitforge.pictures.png import encode_png
 from protos.digits.v1 import digits_pb2 as pb
 from tests.end_to_end.awaited_client import slowly
 
