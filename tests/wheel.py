@@ -32,9 +32,9 @@ INSTALLERS = {"pip", "setuptools"}  # what a new environment has
 COMMANDS = {"serve": "serve", "train": "train", "export": "train", "evaluate": "train"}  # and their extras
 # Whose last line is wrong.
 CALLER = """\
-from digitforge.client import DigitsClient
+from digitforge import Client
 
-def f(client: DigitsClient) -> str:
+def f(client: Client) -> str:
     return client.generate(3).images
 """
 PIP = ("-m", "pip", "--disable-pip-version-check", "--quiet")
@@ -149,7 +149,7 @@ def test_editable_install_makes_the_stubs_in_the_checkout(checkout: Path, tmp_pa
 
 def test_without_an_extra_it_is_the_client_alone(client: Environment, tmp_path: Path) -> None:
     assert re.fullmatch(r"digitforge \d+\.\d+\.\d+\n", client.run("digitforge", "--version", where=tmp_path))
-    client.run("python", "-c", "from digitforge.client import DigitsClient", where=tmp_path)
+    client.run("python", "-c", "from digitforge import Client", where=tmp_path)
     (site,) = (client.folder / "lib").glob("*/site-packages")
     packages = {path.name.split("-")[0].replace("_", "-") for path in site.glob("*.dist-info")} - INSTALLERS
     sizes = Counter[str]()
