@@ -62,9 +62,7 @@ class Connection(asyncio.Protocol):
             ngh2.RequestReceived: self._request_received,
             ngh2.DataReceived: self._data_received,
             ngh2.TrailersReceived: self._trailers_received,
-            ngh2.StreamReset: self._stream_gone,
             ngh2.StreamClosed: self._stream_gone,
-            ngh2.WindowUpdated: self._window_updated,
             ngh2.ConnectionClosed: self._connection_closed,
         }
 
@@ -188,7 +186,7 @@ class Connection(asyncio.Protocol):
             )
         else:
             call.start()
-            if event.end_stream and not call.ended:
+            if event.end_stream:
                 call.receive(b"", True)
 
     def _data_received(self, event: ngh2.DataReceived) -> None:
@@ -201,13 +199,9 @@ class Connection(asyncio.Protocol):
         if (call := self._calls.get(event.stream_id)) is not None:
             call.receive(b"", True)
 
-    def _stream_gone(self, event: ngh2.StreamReset | ngh2.StreamClosed) -> None:
+    def _stream_gone(self, event: ngh2.StreamClosed) -> None:
         if (call := self._calls.get(event.stream_id)) is not None:
             call.abandon()
-
-    def _window_updated(self, _: ngh2.WindowUpdated) -> None:
-        if self._writers:
-            self._flush()
 
     def _connection_closed(self, _: ngh2.ConnectionClosed) -> None:
         if self._transport is not None:  # after its last bytes

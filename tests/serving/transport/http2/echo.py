@@ -1,6 +1,7 @@
 """A server of bytes, in this process: what the tests' clients talk to."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -9,6 +10,8 @@ import grpc
 import pytest
 
 from serving.process.port import address_of, reserve
+from serving.transport.http2.call import Call as ServedCall
+from serving.transport.http2.messages import prefixed
 from serving.transport.http2.server import Server
 from tests.serving.transport.http2.raw_client import RawClient, raw_client
 
@@ -149,6 +152,27 @@ def with_raw_client(test: Callable[[RawClient, Echo, Server], Awaitable[None]], 
             await test(client, echo, server)
 
     asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
+
+
+def served_calls() -> int:
+    """How many calls the server has not let go."""
+    gc.collect()
+    return sum(type(each) is ServedCall for each in gc.get_objects())
+
+
+def beside_a_neighbour(test: Callable[[RawClient, Echo], Awaitable[None]]) -> None:
+    """Run a test while another call of the connection is in flight, which is then answered, and nothing is left."""
+
+    async def run(client: RawClient, echo: Echo, server: Server) -> None:
+        neighbour = client.begin("/Echo/Neighbour")
+        await client.send(neighbour, prefixed(b"kept"), is_end=True)
+        await test(client, echo)
+        echo.neighbour.set()
+        assert (await client.answer(neighbour)).body == prefixed(b"kept")
+        await client.round_trip()
+        assert served_calls() == 0
+
+    with_raw_client(run)
 
 
 async def status(call: Any) -> grpc.aio.AioRpcError:

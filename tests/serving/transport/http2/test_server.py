@@ -264,8 +264,10 @@ def test_requests_beyond_what_all_calls_may_hold_are_refused_until_there_is_room
     with_server(test)
 
 
-def test_stream_of_more_than_all_calls_may_hold_passes_as_it_is_taken() -> None:
+@pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
+def test_stream_of_more_than_all_calls_may_hold_passes_as_it_is_taken(compression: grpc.Compression) -> None:
     async def test(channel: Any, echo: Echo, server: Server) -> None:
-        assert await channel.stream_unary("/Echo/Sum")(iter([bytes(LIMIT)] * 5)) == str(5 * LIMIT).encode()
+        call = channel.stream_unary("/Echo/Sum")(iter([bytes(LIMIT)] * 5), compression=compression)
+        assert await call == str(5 * LIMIT).encode()
 
     with_server(test)
