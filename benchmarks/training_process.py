@@ -80,7 +80,9 @@ def none_left_behind(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Po
 
 def exit_code(bench: Callable[[], int]) -> int:
     """Run a bench; by Ctrl-C or SIGTERM it ends in good order, and so do the processes that it started."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGINT too: a shell starts a background job with it ignored, and so would all that the job starts.
+    for wish in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(wish, signal.default_int_handler)
     try:
         return bench()
     except RunFailedError as error:

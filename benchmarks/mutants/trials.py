@@ -17,7 +17,7 @@ from benchmarks.training_process import RunFailedError
 
 LEFT_OUT = (".git", ".venv", ".*_cache", "__pycache__", "artifacts", "data", "build", "*.egg-info")
 PATIENCE, PATIENCE_S = 4, 20.0  # a mutant may take so many times as long as none, and so many seconds more
-GOODBYE_S = 10.0  # for pytest to end what its tests started
+GOODBYE_S = 30.0  # for pytest to end what its tests started
 NOTICED, HUNG, SURVIVED = "noticed", "hung", "survived"
 
 

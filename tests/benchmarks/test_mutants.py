@@ -130,7 +130,9 @@ def test_add():
         f"sys.exit(exit_code(lambda: judge_rooms(Path({str(tree)!r}), {{'add': {ROOM}}}, 0, None, 1)))"
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
-    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment) as process:
+    # As a shell starts a background job: with Ctrl-C ignored.
+    command = ["sh", "-c", 'trap "" INT; exec "$0" "$@"', sys.executable, "-c", code]
+    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
         with (tmp_path / "lives").open("rb") as lives:
             (tmp_path / "hangs").read_bytes()
             process.send_signal(wish)
