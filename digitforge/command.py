@@ -15,7 +15,6 @@ from digitforge.commands.options import (
     add_address,
 )
 from digitforge.errors import DigitforgeError, UnreachableError
-from digitforge.machine.ctrl_c import end_at_ctrl_c
 
 EXIT_CODES = "exit codes: 0 done, 1 refused or failed, 2 wrong options, 3 server not reachable, 130 interrupted"
 COMMANDS: dict[str, ModuleType] = {"generate": generate, "score": score, "models": models, "health": health}
@@ -26,7 +25,6 @@ def main(arguments: list[str] | None = None) -> int:
     options, unknown = build_parser().parse_known_args(arguments)
     if unknown:  # told by the command's own usage, where parse_args would show that of all commands
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    end_at_ctrl_c()
     try:
         with connect(options) as client:
             return int(options.run(client, options))

@@ -22,6 +22,7 @@ CLIENT = {
     "digitforge",
     "googleapis-common-protos",
     "grpcio",
+    "grpcio-health-checking",
     "numpy",
     "pillow",
     "protobuf",
