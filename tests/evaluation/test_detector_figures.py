@@ -7,7 +7,7 @@ import torch
 
 from evaluation import not_digits
 from evaluation.calibration import calibration_error, fit_platt, reliability
-from evaluation.detector_quality import called_real, detector_quality, images_of_no_digits, treated_images
+from evaluation.detector_quality import SEED, called_real, detector_quality, images_of_no_digits, treated_images
 from evaluation.treatments import TREATMENTS, shifted, treated
 
 
@@ -115,6 +115,19 @@ def test_every_share_is_that_at_or_above_the_threshold(images: torch.Tensor) -> 
     for name, some in [*treated_images(real), *images_of_no_digits(real)]:
         assert quality[f"{name}_called_real"] == float((score(some).sigmoid() >= 0.25).double().mean()), name
     assert called_real(score, [("some", real)], 0.5) == {"some_called_real": 0.5}  # 0.5 itself is called real
+
+
+def test_a_detector_is_asked_about_letters_in_fonts_that_it_was_not_trained_with(images: torch.Tensor) -> None:
+    draws = rng(SEED)
+    expected = {
+        "noise": not_digits.noise(40, draws),
+        "blank": not_digits.blank(40, draws),
+        "inverted": 255 - images,
+        "letters": not_digits.letters(40, draws, not_digits.TEST_FONTS),
+    }
+    found = dict(images_of_no_digits(images))
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], some) for name, some in expected.items())
 
 
 def test_reliability_gives_the_bins_that_hold_images_and_what_they_hold() -> None:

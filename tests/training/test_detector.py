@@ -188,14 +188,14 @@ def test_a_step_is_adamw_on_real_digits_and_fakes_after_the_same_treatment(small
         optimizer.step()
         seen += len(real)
     assert len(looks) == 3
-    # By the way that the weights have come: a tenth of a percent, which another beta would exceed.
+    # By the way that the weights have come: as exactly as another second beta asks for, which changes little so soon.
     for name, weight in expected.state_dict().items():
         if weight.ndim > 1 or "running" in name:
-            assert (found.state_dict()[name] - weight).norm() < 1e-3 * (weight - start[name]).norm(), name
+            assert (found.state_dict()[name] - weight).norm() <= 1e-5 * (weight - start[name]).norm(), name
 
 
 def test_the_same_stage_twice_gives_the_same_detector(gan: Gan, small_digits: DataSet) -> None:
-    short = CONFIG.with_options({"detector_images": 512})
+    short = CONFIG.with_options({"detector_images": 128})
     first, second = (
         train_detector(short, gan.discriminator, gan.ema, [], small_digits, StopRequest()) for _ in range(2)
     )

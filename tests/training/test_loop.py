@@ -77,7 +77,7 @@ def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 
 @pytest.mark.parametrize("options", [{}, {"fresh_latents": True, "seed": 3}], ids=["default", "new latents"])
 def test_a_run_is_its_steps_one_after_another(options: dict[str, object], data: DataSet, tmp_path: Path) -> None:
-    config = SHORT.with_options(options)
+    config = SHORT.with_options(options | {"milestone_images": 128})
     run = new_run(config)
     gan = train(run, data, tmp_path, CPU, StopRequest(), lambda _: None)
     assert gan is not None
