@@ -1,10 +1,12 @@
 """The server's command line."""
 
+import os
 import socket
 import sys
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version as package_version
+from typing import TextIO
 
 from digitforge.machine.cores import cores_allowed
 from serving.engine.device import has_nvidia_driver
@@ -64,12 +66,21 @@ def work(settings: Settings, threads: int, listener: socket.socket, ready: Calla
 
 def say(line: str) -> None:
     """A line for a person."""
-    print(line, flush=True)
+    _tell(line, sys.stdout)
 
 
 def warn(line: str) -> None:
     """A line for a person about what went wrong."""
-    print(f"digitforge-serve: {line}", file=sys.stderr, flush=True)
+    _tell(f"digitforge-serve: {line}", sys.stderr)
+
+
+def _tell(line: str, stream: TextIO) -> None:
+    """Nobody may be there to read it, as behind `| head -1`: that must not end the server, or keep it from stopping."""
+    try:
+        print(line, file=stream, flush=True)
+    except BrokenPipeError:
+        # Python would try again to write the line at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _greet(address: str, workers: int, lines: list[str]) -> None:

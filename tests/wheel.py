@@ -118,6 +118,7 @@ def address(server: Environment, tmp_path: Path) -> Iterator[tuple[str, str]]:
             yield process.stdout.readline().split(" serves on ")[1].split()[0], served
         finally:
             process.send_signal(signal.SIGTERM)
+            process.wait(60)
     assert process.returncode == 0
 
 

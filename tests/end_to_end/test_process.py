@@ -142,6 +142,13 @@ def test_idle_server_stops_cleanly(start_server: StartServer, number: signal.Sig
     assert server.stderr.read_text() == ""
 
 
+def test_server_stops_cleanly_when_nobody_reads_what_it_says_any_more(start_server: StartServer) -> None:
+    server = start_server()
+    server.process.stdout.close()
+    assert server.stop() == 0
+    assert server.stderr.read_text() == ""
+
+
 def test_clients_that_cancel_or_hang_up_or_run_out_of_time_leave_the_server_healthy(
     start_server: StartServer, connect: Connect
 ) -> None:
