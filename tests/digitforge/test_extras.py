@@ -1,18 +1,20 @@
 """What a command says where its extra is not installed, and that the extras bring what the commands import."""
 
 import importlib
+import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import grimp
 import pytest
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 from digitforge.extras import MODULES
 
-ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
 WITHOUT = {"uvloop"}  # the server runs without, on asyncio's own loop
 COMMANDS = {
     "serving": ("digitforge-serve", "serve"),
@@ -42,10 +44,21 @@ def test_modules_are_those_that_the_extra_installs(extra: str) -> None:
         assert any(distribution in of_module[module] for module in MODULES[extra]), f"no module of {distribution}"
 
 
-def wanted(extra: str) -> Iterator[str]:
+@pytest.mark.parametrize("room", COMMANDS)
+def test_whatever_a_command_imports_is_the_clients_or_of_its_extra(room: str) -> None:
+    rooms = ("digitforge", "evaluation", "export", "judge", "protos", "serving", "training")
+    graph = grimp.build_graph(*rooms, include_external_packages=True, cache_dir=None)
+    imported = {module.partition(".")[0] for module in graph.find_upstream_modules(f"{room}.__main__")}
+    installed = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
+    installed |= set(wanted(COMMANDS[room][1]))
+    of_module = packages_distributions()
+    for module in imported - {*rooms, *sys.stdlib_module_names}:
+        assert {*map(canonicalize_name, of_module[module])} & installed, f"{module} is imported and not installed"
+
+
+def wanted(extra: str) -> Iterator[NormalizedName]:
     """The names of the distributions that an extra installs on this machine."""
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    for requirement in map(Requirement, extras[extra]):
+    for requirement in map(Requirement, PROJECT["optional-dependencies"][extra]):
         if requirement.name == "digitforge":
             yield from (name for other in requirement.extras for name in wanted(other))
         elif requirement.marker is None or requirement.marker.evaluate():
