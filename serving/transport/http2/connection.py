@@ -116,9 +116,7 @@ class Connection(asyncio.Protocol):
 
     async def drain(self, call: Call) -> None:
         self._flush()
-        while not call.ended and self._transport is not None:
-            if not self._paused and self._session.queued_body_size(call.stream_id) <= HIGH_WATER:
-                break
+        while not call.ended and self._session.queued_body_size(call.stream_id) > HIGH_WATER:
             room = self.loop.create_future()
             self._writers.append(room)
             await room

@@ -67,6 +67,10 @@ class Echo:
         await self._wait(context)
         return await self.Sum(requests, context)
 
+    async def Early(self, requests: AsyncIterator[bytes], context: Any) -> bytes:
+        await self._wait(context)
+        return b"kept"
+
     async def Stubborn(self, request: bytes, context: Any) -> AsyncIterator[bytes]:
         try:
             while True:
@@ -113,7 +117,7 @@ def handlers(echo: Echo) -> grpc.GenericRpcHandler:
     requests, both = grpc.stream_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
     kinds: dict[str, Any] = {
         "One": unary, "Many": answers, "Sum": requests, "Each": both, "Hold": unary, "HoldStream": requests,
-        "Endless": unary, "Neighbour": unary, "Stubborn": answers,
+        "Endless": unary, "Neighbour": unary, "Early": requests, "Stubborn": answers,
         "Write": answers, "RefuseWithOk": unary, "Cancel": unary, "Refuse": unary, "RefuseLate": answers, "Fail": unary,
     }  # fmt: skip
     methods = {name: of(getattr(echo, name)) for name, of in kinds.items()}

@@ -63,6 +63,23 @@ def test_call_that_was_on_its_way_when_the_server_began_to_stop_is_answered(monk
     with_raw_client(test)
 
 
+@pytest.mark.parametrize("path", ["/Echo/Hold", "/Echo/Early"])
+def test_stopping_server_hangs_up_as_soon_as_its_last_call_is_answered(path: str) -> None:
+    async def test(client: RawClient, echo: Echo, server: Server) -> None:
+        held = client.begin(path)
+        await client.send(held, prefixed(b"kept"), is_end=path == "/Echo/Hold")  # the other is answered before its end
+        await echo.waiting.wait()
+        stopping = asyncio.create_task(server.stop(10 * PATIENCE_S))
+        while client.last_stream != held.stream_id:
+            await client.receive()
+        echo.released.set()
+        assert (await client.answer(held)).body == prefixed(b"kept")
+        await client.hang_up()
+        await stopping
+
+    with_raw_client(test)
+
+
 def test_slow_reader_gets_the_whole_of_its_answer_before_the_server_hangs_up() -> None:
     async def test(client: RawClient, echo: Echo, server: Server) -> None:
         client.reads = False
