@@ -18,6 +18,7 @@ from tests.serving.transport.http2.raw_client import RawClient, raw_client
 PATIENCE_S = 30
 LIMIT = 2 * 2**20  # bytes of a message
 HELD = 3 * LIMIT // 2  # of all requests
+EARLY = bytes(160_000)
 
 
 class Echo:
@@ -69,7 +70,7 @@ class Echo:
 
     async def Early(self, requests: AsyncIterator[bytes], context: Any) -> bytes:
         await self._wait(context)
-        return b"kept"
+        return EARLY
 
     async def Stubborn(self, request: bytes, context: Any) -> AsyncIterator[bytes]:
         try:

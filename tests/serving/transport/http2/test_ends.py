@@ -56,6 +56,16 @@ def test_reset_ends_its_servicer_alone(path: str) -> None:
     beside_a_neighbour(test)
 
 
+@pytest.mark.parametrize("path", ["/Echo/One", "/Echo/Nothing"])
+def test_call_that_is_reset_in_the_same_breath_is_none(path: str) -> None:
+    async def test(client: RawClient, echo: Echo) -> None:
+        for content_type in ("application/grpc", "text/plain"):
+            client.reset(client.begin(path, {"content-type": content_type}, is_end=True))
+        await client.round_trip()
+
+    beside_a_neighbour(test)
+
+
 def test_servicer_that_does_not_let_itself_be_cancelled_ends_when_it_answers() -> None:
     async def test(client: RawClient, echo: Echo) -> None:
         call = client.begin("/Echo/Stubborn")
