@@ -269,10 +269,8 @@ class Call:
             self._timer.cancel()
         if self._stream is not None:
             self._stream.release()
-        self._request = None  # the budget's bytes go with the budget, whoever still holds the call
-        self._reader.drop()
+        self._reader.drop()  # as the budget takes its bytes back, whoever still holds the call
         self._budget.give_back(self._held_bytes)
-        self._held_bytes = 0
         self._connection.forget(self)
 
     def _cancel(self) -> None:

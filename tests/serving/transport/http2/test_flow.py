@@ -105,19 +105,27 @@ def test_calls_that_came_to_nothing_leave_the_connection_its_window_and_the_serv
 
 
 @pytest.mark.usefixtures("_no_garbage_is_collected")
-@pytest.mark.parametrize("path", ["/Echo/Hold", "/Echo/Sum"])
+@pytest.mark.parametrize(
+    ("path", "begun", "wrong"),
+    [
+        ("/Echo/Hold", prefixed(bytes(LIMIT))[:-1], b"\0" + prefixed(b"")),
+        ("/Echo/Sum", prefixed(bytes(LIMIT))[:-1], b"\0" + TOO_LARGE),
+        ("/Echo/HoldStream", prefixed(bytes(2**18)) * 3, TOO_LARGE),
+    ],
+    ids=["one", "stream", "stream that is not taken"],
+)
 @pytest.mark.parametrize("end", ["reset", "deadline", "refusal"])
-def test_what_came_of_a_request_goes_with_its_call(path: str, end: str) -> None:
+def test_what_came_of_a_request_goes_with_its_call(path: str, begun: bytes, wrong: bytes, end: str) -> None:
     async def test(client: RawClient, echo: Echo, server: Server) -> None:
-        for _ in range(8):
+        for _ in range(12):
             call = client.begin(path, {"grpc-timeout": "50m" if end == "deadline" else None})
-            await client.send(call, prefixed(bytes(LIMIT))[:-1])
+            await client.send(call, begun)
             if end == "reset":
                 client.reset(call)
                 await client.round_trip()
             else:  # and the client leaves its stream open
                 if end == "refusal":
-                    await client.send(call, b"\0" + (prefixed(b"") if path == "/Echo/Hold" else TOO_LARGE))
+                    await client.send(call, wrong)
                 await client.answer(call)
         assert tracemalloc.get_traced_memory()[0] < 4 * LIMIT
 
