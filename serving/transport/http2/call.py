@@ -107,7 +107,7 @@ class Call:
                 self._deadline = self._loop.time() + seconds
                 self._timer = self._loop.call_later(seconds, self._deadline_passed)
         except MessageError as error:
-            self.end(error.code, str(error))
+            self._refuse(error)
             return
         if self._stream is not None:
             self._run(self._stream)
@@ -133,7 +133,7 @@ class Call:
             if is_end and self._request is None:
                 raise MessageError(grpc.StatusCode.UNIMPLEMENTED, "no request message has come")
         except MessageError as error:
-            self.end(error.code, str(error))
+            self._refuse(error)
             self._cancel()
             return
         if is_end and self._task is None and self._request is not None:
@@ -144,9 +144,9 @@ class Call:
         self._set_ended()
         self._cancel()
 
-    def cut_off(self, code: grpc.StatusCode, details: str) -> None:
+    def cut_off(self, code: grpc.StatusCode, details: str, metadata: MetadataItems = ()) -> None:
         """End the call from outside."""
-        self.end(code, details)
+        self.end(code, details, metadata)
         self._cancel()
 
     # The context that servicers are given
@@ -237,7 +237,7 @@ class Call:
         except grpc.aio.AbortError:  # by `abort`, which has ended the call
             self.end(grpc.StatusCode.UNKNOWN, "the call was aborted")
         except MessageError as error:
-            self.end(error.code, str(error))
+            self._refuse(error)
         except asyncio.CancelledError:
             self.end(grpc.StatusCode.CANCELLED, "the call was cancelled")
         except Exception as error:
@@ -262,6 +262,9 @@ class Call:
         self._connection.send_data(self, prefixed(answer))
         self._connection.send_trailers(self, OK_FIELDS)
         self._set_ended()
+
+    def _refuse(self, error: MessageError) -> None:
+        self.end(error.code, str(error), error.metadata)
 
     def _set_ended(self) -> None:
         self.ended = True

@@ -10,7 +10,7 @@ import ngh2
 
 from serving.transport.http2.budget import ByteBudget
 from serving.transport.http2.call import Call, Handler
-from serving.transport.http2.messages import Fields
+from serving.transport.http2.messages import NEVER_AGAIN, Fields
 
 STREAM_WINDOW = 1 << 20  # bytes of one request on their way
 CONNECTION_WINDOW = 1 << 24  # of all requests of a connection
@@ -174,6 +174,7 @@ class Connection(asyncio.Protocol):
             call.cut_off(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
                 f"header fields of {size} bytes are larger than the limit of {MAX_HEADER_BYTES}",
+                NEVER_AGAIN,
             )
         elif handler is None:
             call.cut_off(grpc.StatusCode.UNIMPLEMENTED, f"there is no method {path.decode('latin-1')}")

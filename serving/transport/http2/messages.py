@@ -22,6 +22,7 @@ TIMEOUT_DIGITS = 8
 MESSAGE_CHARACTERS = 1000  # of a status at most: clients take no header fields beyond 8 or 16 kB
 MESSAGE_SAFE = bytes(byte for byte in range(0x20, 0x7F) if byte != 0x25)  # all that is printable, but for %
 BINARY = "-bin"
+NEVER_AGAIN = (("grpc-retry-pushback-ms", "-1"),)  # to clients that repeat what is exhausted for now (gRFC A6)
 RESERVED = (b":", b"grpc-", b"content-type", b"te")
 
 
@@ -30,11 +31,12 @@ class MessageError(Exception):
 
     Attributes:
         code: The status for the caller.
+        metadata: What goes with it.
     """
 
-    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+    def __init__(self, code: grpc.StatusCode, message: str, metadata: MetadataItems = ()) -> None:
         super().__init__(message)
-        self.code = code
+        self.code, self.metadata = code, metadata
 
 
 class MessageReader:
@@ -96,6 +98,7 @@ class MessageReader:
         return MessageError(
             grpc.StatusCode.RESOURCE_EXHAUSTED,
             f"a message of {size} bytes is larger than the limit of {self._max_bytes}",
+            NEVER_AGAIN,
         )
 
     def plain(self, received: Received) -> bytes:

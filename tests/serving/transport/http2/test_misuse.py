@@ -23,6 +23,7 @@ def compressed(message: bytes) -> bytes:
     return b"\1" + prefixed(message)[1:]
 
 
+AGAIN = {Code.RESOURCE_EXHAUSTED: "-1"}  # to clients that try again what is exhausted for now: never (gRFC A6)
 BOMB = compressed(gzip.compress(bytes(LIMIT + 1)))
 
 
@@ -52,6 +53,7 @@ def test_body_that_is_not_one_message_is_refused(body: bytes, code: Code, words:
         await client.answer(call)
         assert (call.fields[":status"], call.status, call.body) == ("200", code, b"")
         assert words in call.fields["grpc-message"]
+        assert call.fields.get("grpc-retry-pushback-ms") == AGAIN.get(code)
         assert not echo.waiting.is_set()
 
     beside_a_neighbour(test)
@@ -142,6 +144,7 @@ def test_header_fields_that_cannot_be_taken_are_refused(
         call = client.begin(path, fields, is_end=is_end)
         assert (await client.answer(call)).status is code
         assert words in call.fields["grpc-message"]
+        assert call.fields.get("grpc-retry-pushback-ms") == AGAIN.get(code)
 
     beside_a_neighbour(test)
 
