@@ -131,6 +131,17 @@ def test_wheel_holds_the_rooms_the_stubs_and_the_pair_and_nothing_else(wheel: Pa
     assert {name.removeprefix("serving/repository/") for name in names if "/models/" in name} == shipped
 
 
+def test_wheel_asks_for_the_grpc_and_the_protobuf_that_its_stubs_ask_for(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as file:
+        (metadata,) = (file.read(name).decode() for name in file.namelist() if name.endswith("/METADATA"))
+        messages, services = (file.read(f"protos/digits/v1/digits_{kind}.py").decode() for kind in ("pb2", "pb2_grpc"))
+    for name, pattern, stubs in (
+        ("grpcio", r"GRPC_GENERATED_VERSION = '(.*)'", services),
+        ("protobuf", r"# Protobuf Python Version: (.*)", messages),
+    ):
+        assert f"Requires-Dist: {name}>={re.findall(pattern, stubs)[0]}\n" in metadata
+
+
 def test_source_distribution_makes_the_same_wheel(
     wheel: Path, checkout: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
