@@ -41,7 +41,7 @@ DEV   := $(VENV)/dev.stamp
 help:
 	@echo "digitforge: a GAN for handwritten digits, from the training script to a gRPC service"
 	@echo
-	@echo "  make train export serve   train (about 5 minutes on 2 cores), export, serve on port 50051"
+	@echo "  make train export serve   train (5 to 8 minutes on 2 cores), export, serve on port 50051"
 	@echo "  make serve                serve the newest export, or else the pretrained pair in models/"
 	@echo "  make test                 everything that the tests need, and the tests"
 	@echo
