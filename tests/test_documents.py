@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from torch.distributed.run import get_args_parser
 
+import benchmarks.mutants.__main__
 import benchmarks.serving_load.__main__
 import digitforge.command
 import export.command
@@ -55,6 +56,7 @@ READERS: dict[str, Callable[[list[str]], Any]] = {
     "digitforge-serve": serve_options,
     "digitforge-train": training.command.build_parser().parse_args,
     "training": training.command.build_parser().parse_args,  # as a module
+    "benchmarks.mutants": benchmarks.mutants.__main__.build_parser().parse_args,
     "benchmarks.serving_load": benchmarks.serving_load.__main__.build_parser().parse_args,
 }
 
@@ -82,7 +84,9 @@ def recipes(arguments: list[str]) -> Iterator[list[str]]:
     command = ["make", "--dry-run", f"VENV={sys.prefix}", *there, *arguments]
     made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
-    yield from (shlex.split(line) for line in made.stdout.splitlines() if line.startswith(sys.prefix))
+    yield from (
+        shlex.split(line) for line in made.stdout.replace("\\\n", " ").splitlines() if line.startswith(sys.prefix)
+    )
 
 
 @pytest.mark.parametrize("command", [command for page in PAGES for command in commands(page)], ids=str)

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.mutants.__main__ import judge_rooms, score
 from benchmarks.mutants.choice import sample
 from benchmarks.mutants.rooms import ROOMS, Room
-from benchmarks.mutants.trials import HUNG, NOTICED, SURVIVED, copy_tree, judge
+from benchmarks.mutants.trials import HUNG, SURVIVED, copy_tree, judge
 from benchmarks.training_process import INTERRUPTED, ROOT, RunFailedError
 
 ROOM = Room(("module.py",), ("test_module.py",))
@@ -78,7 +78,7 @@ def test_a_test_is_judged_by_what_it_does_not_notice(tmp_path: Path, monkeypatch
     verdicts = judge_rooms(tree, {"add": ROOM}, 0, None, 2)["add"]
 
     found = {verdict.mutant.operator.removeprefix("ReplaceBinaryOperator_Add_"): verdict for verdict in verdicts}
-    assert {name for name, verdict in found.items() if verdict.outcome == NOTICED} == {"Sub", "Div", "FloorDiv", "Mod"}
+    assert {name for name, verdict in found.items() if verdict.outcome != SURVIVED} == {"Sub", "Div", "FloorDiv", "Mod"}
     assert {name for name, verdict in found.items() if verdict.outcome == SURVIVED} == {"Mul", "Pow"}
     assert found["Mul"].change == "-    return a + b\n+    return a * b"
     assert {verdict.change.splitlines()[0] for verdict in verdicts} == {"-    return a + b"}  # one fault at a time

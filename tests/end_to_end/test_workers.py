@@ -58,7 +58,7 @@ def test_image_is_the_same_bytes_from_any_worker_in_any_batch_under_load(
 
 
 @needs_proc
-@pytest.mark.parametrize(("asked", "processes", "told"), [("1", 0, ""), ("3", 3, " with 3 workers")])
+@pytest.mark.parametrize(("asked", "processes", "told"), [("1", 1, ""), ("3", 3, " with 3 workers")])
 def test_as_many_workers_serve_as_are_asked_for(
     asked: str, processes: int, told: str, start_server: Callable[..., Any]
 ) -> None:
