@@ -247,9 +247,19 @@ class TestOneFile:
         with pytest.raises(VerificationError, match="is not valid ONNX"):
             exported.verify(lambda model: model.graph.node.pop(0))
 
-    def test_another_opset_is_refused(self, exported: Written) -> None:
+    def test_a_graph_whose_shapes_contradict_one_another_is_refused(self, exported: Written) -> None:
+        def contradict(model: onnx.ModelProto) -> None:
+            del model.graph.value_info[:]
+            name = model.graph.node[0].output[0]
+            model.graph.value_info.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.STRING, [7, 7, 7]))
+
+        with pytest.raises(VerificationError, match="is not valid ONNX"):
+            exported.verify(contradict)
+
+    @pytest.mark.parametrize("opset", [19, 21])
+    def test_another_opset_is_refused(self, exported: Written, opset: int) -> None:
         def change(model: onnx.ModelProto) -> None:
-            model.opset_import[0].version = 21
+            model.opset_import[0].version = opset
 
         with pytest.raises(VerificationError, match="expected opset 20, found"):
             exported.verify(change)

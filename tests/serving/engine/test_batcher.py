@@ -217,6 +217,22 @@ def test_batch_that_fills_up_within_its_delay_goes_at_once() -> None:
     run(test())
 
 
+def test_delay_is_the_first_rows_and_no_later_row_begins_it_anew() -> None:
+    async def test() -> None:
+        loop, delay_s = asyncio.get_running_loop(), PATIENCE_S / 4
+        now = loop.time
+        batcher = Batcher(Model(held=False), max_batch_rows=100, max_queue_rows=100, max_delay_s=delay_s)
+        first = await wait_in_line(batcher, rows(1))
+        loop.time = lambda: now() + 0.9 * delay_s  # type: ignore[method-assign]  # a clock that is put forward
+        second = await wait_in_line(batcher, rows(2))
+        loop.time = lambda: now() + 1.1 * delay_s  # type: ignore[method-assign]
+        answers = await asyncio.wait_for(asyncio.gather(*first, *second), delay_s / 2)
+        assert [values(answer) for answer in answers] == [[10], [20]]
+        await batcher.close()
+
+    run(test())
+
+
 def test_failing_model_fails_its_batch_and_only_that() -> None:
     async def test() -> None:
         model = Model()
