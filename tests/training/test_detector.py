@@ -244,6 +244,10 @@ def test_every_kind_gives_different_images_of_the_right_form_and_the_same_for_a_
     assert len(mixed(kinds, SHARES, 33, torch.Generator().manual_seed(1))) == 33
 
 
+def test_the_shares_of_a_step_are_shares_of_one() -> None:
+    assert sum(SHARES.values()) == pytest.approx(1)
+
+
 def test_without_snapshots_their_kind_is_not_made(gan: Gan, small_digits: DataSet) -> None:
     kinds = make_fakes(CONFIG.with_options({"detector_images": 2}), gan.ema, [], small_digits, lambda: None)
     assert set(SHARES) - set(kinds) == {SNAPSHOTS}

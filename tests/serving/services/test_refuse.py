@@ -44,3 +44,18 @@ def test_refused_call_comes_again_when_it_is_told_to(delay_s: float) -> None:
 
 def test_call_that_is_told_to_come_later_does_not_come_before() -> None:
     assert attempts_of(600, timeout_s=1, outcome=DeadlineExceededError) == 1
+
+
+def test_delay_is_told_in_milliseconds() -> None:
+    class Context:
+        """As much of grpc's as a refusal asks for."""
+
+        async def abort(self, code: grpc.StatusCode, details: str, metadata: Any) -> None:
+            told.update(metadata)
+            raise grpc.aio.AbortError
+
+    told: dict[str, Any] = {}
+    context: Any = Context()
+    with pytest.raises(grpc.aio.AbortError):
+        asyncio.run(refuse(context, ResourceExhaustedError("full", 12.345)))
+    assert told["grpc-retry-pushback-ms"] == "12345"
