@@ -48,7 +48,7 @@ ROOMS = {
             "tests/serving/transport/http2/test_shutdown.py",
         ),
     ),
-    "transport": Room(
+    "services": Room(
         ("serving/services/digits.py",),
         (
             "tests/serving/services/test_refuse.py",
