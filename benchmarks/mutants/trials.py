@@ -88,11 +88,12 @@ async def _try(copy: Path, mutant: Mutant, tests: Sequence[str], limit_s: float)
 
 async def _run(copy: Path, tests: Sequence[str], limit_s: float | None) -> str:
     """What the tests make of a copy as it is now; whatever they started ends with them."""
-    # Without bytecode: a mutant as long as the one before it, in the same second, would be taken for that one.
+    # Without bytecode, and so without any to read: it is known by its source's length and second, and a mutant as long
+    # as what was there before, written in the same second, would be taken for that.
     environment = {
         **os.environ,
         "PYTHONPATH": str(copy),
-        "PYTHONDONTWRITEBYTECODE": "" if limit_s is None else "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
         "TMPDIR": str(copy / "tmp"),
         "OMP_NUM_THREADS": "1",
         "DATA_DIR": "",  # the same tests on every machine
