@@ -10,7 +10,7 @@ from typing import TextIO
 
 from digitforge.machine.cores import cores_allowed
 from serving.engine.device import has_nvidia_driver
-from serving.process.port import PortError, address_of, reserve, share
+from serving.process.port import PortError, address_of, hold, reserve, share
 from serving.process.supervisor import Supervisor
 from serving.repository.model_repository import (
     DISCRIMINATOR,
@@ -41,7 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     workers = settings.workers or (1 if settings.device != "cpu" and has_nvidia_driver() else cores)
     threads = settings.threads or max(1, cores // workers)
     greet = partial(_greet, address_of(listener), workers)
-    return Supervisor(partial(work, settings, threads), share(listener, workers), greet, say, warn).run()
+    # grpcio's servers listen by themselves, on what is kept for them.
+    sockets = [hold(listener)] * workers if settings.transport == "grpcio" else share(listener, workers)
+    return Supervisor(partial(work, settings, threads), sockets, greet, say, warn).run()
 
 
 def check_models(settings: Settings) -> None:

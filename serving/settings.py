@@ -125,6 +125,11 @@ class Settings(BaseSettings):
         0, ge=0, le=1024, description="processes that share the port; 0 or auto: one a core, or one for a GPU"
     )
 
+    transport: Literal["http2", "grpcio"] = Field(
+        "http2",
+        description="who speaks gRPC: http2, this server's own layer, or grpcio's server, see docs/transports.md",
+    )
+
     # How much
     max_batch_rows: int = Field(256, ge=1, le=MAX_ROWS, description="images in one batch of a model")
     max_queue_rows: int = Field(65_536, ge=1, description="images that may wait for a model before callers are refused")

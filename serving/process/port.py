@@ -59,6 +59,25 @@ def share(listener: socket.socket, count: int) -> list[socket.socket]:
     return sharers
 
 
+def hold(listener: socket.socket) -> socket.socket:
+    """A socket in a reserved one's place, which keeps its port and takes no connections.
+
+    For servers that listen by themselves, on sockets of their own that share the port by SO_REUSEPORT. Meanwhile no
+    other server of ours gets it, nor another user's; only one of this user's that shares its port as well may join.
+    """
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    holder = socket.socket(listener.family, listener.type, listener.proto)
+    for option in (socket.SO_REUSEPORT, socket.SO_REUSEADDR):
+        holder.setsockopt(socket.SOL_SOCKET, option, 1)
+    if listener.family == socket.AF_INET6:
+        holder.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    holder.bind(listener.getsockname())
+    # Needed for the bind alone: kept, it would let anybody in while nobody listens.
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    listener.close()
+    return holder
+
+
 def address_of(listener: socket.socket) -> str:
     """Where a socket listens, such as `127.0.0.1:50051`."""
     host, port = listener.getsockname()[:2]

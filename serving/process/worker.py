@@ -16,8 +16,11 @@ from serving.process.supervisor import AT_ONCE, StartError
 from serving.repository.model_repository import RepositoryError, choose_versions, find_repository
 from serving.services.digits import SERVICE, DigitsServicer, add_digits_servicer
 from serving.settings import Settings
-from serving.transport.http2.server import Server
+from serving.transport import grpc_aio
+from serving.transport.http2 import server as http2
+from serving.transport.http2.connection import MAX_HEADER_BYTES, MAX_STREAMS
 
+Server = http2.Server | grpc_aio.Server
 HELD_BYTES = 256 << 20  # of requests, by all calls of a process together; it is more where the largest ones need it
 
 
@@ -90,8 +93,7 @@ async def _listen(
     settings: Settings, data_plane: DataPlane, listener: socket.socket
 ) -> tuple[Server, health.aio.HealthServicer]:
     """Serve the digits, the health and the reflection service on a socket."""
-    held_bytes = max(HELD_BYTES, 4 * settings.max_request_bytes)
-    server = Server(settings.max_request_bytes, (f"/{health.SERVICE_NAME}/Watch",), held_bytes)
+    server = _build_server(settings)
     add_digits_servicer(DigitsServicer(data_plane), server)
     checks = health.aio.HealthServicer()
     registry: Any = server  # it registers as a grpc.aio.Server does, and is none
@@ -102,6 +104,13 @@ async def _listen(
     for service in ("", SERVICE):
         await checks.set(service, health_pb2.HealthCheckResponse.SERVING)
     return server, checks
+
+
+def _build_server(settings: Settings) -> Server:
+    if settings.transport == "grpcio":
+        return grpc_aio.Server(settings.max_request_bytes, MAX_STREAMS, MAX_HEADER_BYTES)
+    held_bytes = max(HELD_BYTES, 4 * settings.max_request_bytes)
+    return http2.Server(settings.max_request_bytes, (f"/{health.SERVICE_NAME}/Watch",), held_bytes)
 
 
 def _run(serving: Coroutine[Any, Any, None]) -> None:

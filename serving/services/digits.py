@@ -223,5 +223,5 @@ async def refuse(context: Context, error: RefusedError) -> NoReturn:
     if error.retry_after_s is not None:
         # At least 1: grpcio 1.85 takes 0 for never, and waits until its deadline.
         metadata.append((PUSHBACK_KEY, str(max(1, round(error.retry_after_s * 1000)))))
-    await context.abort(CODES[error.code], str(error), metadata)
+    await context.abort(CODES[error.code], str(error), tuple(metadata))  # grpcio takes nothing but a tuple
     raise InternalError("abort returns never")

@@ -73,13 +73,20 @@ def end(server: Server) -> None:
     server.process.stdout.close()
 
 
+@pytest.fixture(scope="session", params=["http2", "grpcio"])
+def transport(request: pytest.FixtureRequest) -> str:
+    """Every test with a server runs on both."""
+    name: str = request.param
+    return name
+
+
 @pytest.fixture
-def start_server(model_repository: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def start_server(model_repository: Path, tmp_path: Path, transport: str) -> Iterator[Callable[..., Server]]:
     """Starts servers of the test's own: `start_server(*flags, repository=...)`."""
     servers: list[Server] = []
 
     def start_one(*flags: str, repository: Path = model_repository) -> Server:
-        servers.append(start(repository, tmp_path / f"stderr-{len(servers)}", *flags))
+        servers.append(start(repository, tmp_path / f"stderr-{len(servers)}", "--transport", transport, *flags))
         return servers[-1]
 
     yield start_one
@@ -88,17 +95,21 @@ def start_server(model_repository: Path, tmp_path: Path) -> Iterator[Callable[..
 
 
 @pytest.fixture(scope="session")
-def address(model_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(model_repository: Path, tmp_path_factory: pytest.TempPathFactory, transport: str) -> Iterator[str]:
     """Of a server of two versions of a class-conditional model, for all tests together."""
-    server = start(model_repository, tmp_path_factory.mktemp("server") / "stderr", "--versions", "1", "--versions", "2")
+    flags = ("--transport", transport, "--versions", "1", "--versions", "2")
+    server = start(model_repository, tmp_path_factory.mktemp("server") / "stderr", *flags)
     yield server.address
     end(server)
 
 
 @pytest.fixture(scope="session")
-def classless_address(classless_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def classless_address(
+    classless_repository: Path, tmp_path_factory: pytest.TempPathFactory, transport: str
+) -> Iterator[str]:
     """Of a server of a model without classes."""
-    server = start(classless_repository, tmp_path_factory.mktemp("classless-server") / "stderr")
+    stderr = tmp_path_factory.mktemp("classless-server") / "stderr"
+    server = start(classless_repository, stderr, "--transport", transport)
     yield server.address
     end(server)
 

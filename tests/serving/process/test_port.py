@@ -1,10 +1,11 @@
 """The port is nobody else's, and shared by its own."""
 
 import socket
+from typing import Any
 
 import pytest
 
-from serving.process.port import PortError, address_of, reserve, share
+from serving.process.port import PortError, address_of, hold, reserve, share
 
 
 def test_reserved_port_is_refused_to_a_second_server_even_once_it_is_shared() -> None:
@@ -18,6 +19,51 @@ def test_reserved_port_is_refused_to_a_second_server_even_once_it_is_shared() ->
     for sharer in sharers:
         sharer.close()
     reserve("127.0.0.1", port).close()
+
+
+def sharing(address: Any) -> socket.socket:
+    """A socket that shares a port, as grpcio's servers make them."""
+    sharer = socket.socket()
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        sharer.setsockopt(socket.SOL_SOCKET, option, 1)
+    sharer.bind(address)
+    sharer.listen()
+    return sharer
+
+
+def test_held_port_takes_no_connections_and_is_refused_to_others_whoever_listens_there() -> None:
+    holder = hold(reserve("127.0.0.1", 0))
+    address = holder.getsockname()
+    for _ in range(2):  # before anybody listens, and after
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+        with pytest.raises(PortError, match="in use"):
+            reserve(*address)
+        with sharing(address), sharing(address):
+            socket.create_connection(address).close()
+            with pytest.raises(PortError, match="in use"):
+                reserve(*address)
+    holder.close()
+    reserve(*address).close()
+
+
+@pytest.mark.parametrize("host", ["::1", "::", "0.0.0.0"])
+def test_port_is_held_at_every_kind_of_address(host: str) -> None:
+    holder = hold(reserve(host, 0))
+    with pytest.raises(PortError, match="in use"):
+        reserve(host, holder.getsockname()[1])
+    holder.close()
+
+
+def test_port_can_be_held_while_connections_of_a_server_before_are_not_over() -> None:
+    before = reserve("127.0.0.1", 0)
+    client = socket.create_connection(before.getsockname())
+    before.accept()[0].close()  # it ends its connection first, which the system then remembers
+    address = before.getsockname()
+    before.close()
+    assert client.recv(1) == b""
+    client.close()
+    hold(reserve(*address)).close()
 
 
 def test_connections_reach_every_sharer() -> None:

@@ -1,0 +1,81 @@
+"""grpcio's own server in the shape of `http2.server.Server`: the reference of what a gRPC server does, and a fallback.
+
+It has the same limits where grpcio has them. docs/transports.md tells what differs.
+"""
+
+import asyncio
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import grpc
+
+Handler: TypeAlias = Any  # a grpc.RpcMethodHandler, which is generic for type checkers alone
+WATCH_S = 0.5
+
+
+class Server:
+    """Serves servicers of grpc.aio, on a socket of its own beside the one that it is given.
+
+    It belongs to the event loop in which it is made.
+
+    Args:
+        max_bytes: Size of a request message at most.
+        max_streams: Calls of one connection at a time.
+        max_header_bytes: Of a call's header fields.
+    """
+
+    def __init__(self, max_bytes: int, max_streams: int, max_header_bytes: int) -> None:
+        options = {
+            "grpc.max_receive_message_length": max_bytes,
+            "grpc.max_concurrent_streams": max_streams,
+            # Between the two limits, calls are refused by chance.
+            "grpc.max_metadata_size": max_header_bytes,
+            "grpc.absolute_max_metadata_size": max_header_bytes,
+            "grpc.so_reuseport": 1,
+        }
+        self._server = grpc.aio.server(options=list(options.items()))
+
+    def add_generic_rpc_handlers(self, generic_rpc_handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """As in grpc.aio."""
+        self._server.add_generic_rpc_handlers(generic_rpc_handlers)
+
+    def add_registered_method_handlers(self, service_name: str, method_handlers: Mapping[str, Handler]) -> None:
+        """As in grpc.aio."""
+        self._server.add_registered_method_handlers(service_name, dict(method_handlers))
+
+    async def start(self, listener: socket.socket) -> None:
+        """Accept connections where a socket is bound that others may share, and that does not listen.
+
+        Raises:
+            OSError: The address cannot be listened on.
+        """
+        address = _address_of(listener)
+        try:
+            self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise OSError(f"grpcio cannot listen on {address}") from error
+        await self._server.start()
+        self._watch = asyncio.create_task(self._end_with_the_server())
+
+    async def stop(self, grace_s: float | None) -> None:
+        """Close the port, let calls in flight end for so long, then cut them off; None: at once."""
+        self._watch.cancel()
+        await self._server.stop(grace_s)
+
+    async def _end_with_the_server(self) -> None:
+        """End the process, for its parent to start another: at a path that is no UTF-8, grpcio's server just ends.
+
+        It tells nobody, and `wait_for_termination` waits on.
+        """
+        core: Any = self._server
+        while core._server.is_running():
+            await asyncio.sleep(WATCH_S)
+        raise SystemExit("grpcio's server has ended by itself")
+
+
+def _address_of(listener: socket.socket) -> str:
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{listener.getsockname()}"
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if listener.family == socket.AF_INET6 else f"{host}:{port}"
