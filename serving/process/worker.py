@@ -6,15 +6,16 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.digits.data_plane import DataPlane
 from serving.digits.pair import Pair
 from serving.engine.device import DeviceError, pick_provider
 from serving.process.supervisor import AT_ONCE, StartError
 from serving.repository.model_repository import RepositoryError, choose_versions, find_repository
+from serving.services import health
 from serving.services.digits import SERVICE, DigitsServicer, add_digits_servicer
+from serving.services.reflection import add_reflection
 from serving.settings import Settings
 from serving.transport import grpc_aio
 from serving.transport.http2 import server as http2
@@ -69,7 +70,7 @@ async def serve(
     await wishes.get()
 
     # First nobody new is sent here, then the port closes and calls in flight end, and only then the models go.
-    await checks.enter_graceful_shutdown()
+    checks.enter_graceful_shutdown()
     await _stop(server, settings.grace_s, wishes)
     await data_plane.close()
 
@@ -91,18 +92,17 @@ async def _stop(server: Server, grace_s: float, wishes: asyncio.Queue[None]) -> 
 
 async def _listen(
     settings: Settings, data_plane: DataPlane, listener: socket.socket
-) -> tuple[Server, health.aio.HealthServicer]:
+) -> tuple[Server, health.HealthServicer]:
     """Serve the digits, the health and the reflection service on a socket."""
     server = _build_server(settings)
     add_digits_servicer(DigitsServicer(data_plane), server)
-    checks = health.aio.HealthServicer()
+    checks = health.HealthServicer()
     registry: Any = server  # it registers as a grpc.aio.Server does, and is none
     health_pb2_grpc.add_HealthServicer_to_server(checks, registry)
-    names = [SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME]
-    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflection.aio.ReflectionServicer(names), registry)
+    add_reflection([SERVICE, health.SERVICE], server)
     await server.start(listener)
     for service in ("", SERVICE):
-        await checks.set(service, health_pb2.HealthCheckResponse.SERVING)
+        checks.set(service, health_pb2.HealthCheckResponse.SERVING)
     return server, checks
 
 
@@ -110,7 +110,7 @@ def _build_server(settings: Settings) -> Server:
     if settings.transport == "grpcio":
         return grpc_aio.Server(settings.max_request_bytes, MAX_STREAMS, MAX_HEADER_BYTES)
     held_bytes = max(HELD_BYTES, 4 * settings.max_request_bytes)
-    return http2.Server(settings.max_request_bytes, (f"/{health.SERVICE_NAME}/Watch",), held_bytes)
+    return http2.Server(settings.max_request_bytes, (f"/{health.SERVICE}/Watch",), held_bytes)
 
 
 def _run(serving: Coroutine[Any, Any, None]) -> None:

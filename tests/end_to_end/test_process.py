@@ -60,11 +60,21 @@ def test_health_is_serving_for_the_process_and_for_the_service(channel: grpc.Cha
     with pytest.raises(grpc.RpcError) as error:
         stub.Check(health_pb2.HealthCheckRequest(service="digits.v1.Letters"))
     assert error.value.code() == grpc.StatusCode.NOT_FOUND  # type: ignore[attr-defined]
+    messages: Any = health_pb2
+    listed = stub.List(messages.HealthListRequest()).statuses
+    assert {service: answer.status for service, answer in listed.items()} == dict.fromkeys(
+        ("", "digits.v1.Digits"), health_pb2.HealthCheckResponse.SERVING
+    )
 
 
 def test_reflection_lists_the_services_and_describes_their_messages(channel: grpc.Channel) -> None:
     database = ProtoReflectionDescriptorDatabase(channel)  # type: ignore[no-untyped-call]
-    assert {"digits.v1.Digits", "grpc.health.v1.Health"} <= set(database.get_services())  # type: ignore[no-untyped-call]
+    assert set(database.get_services()) == {  # type: ignore[no-untyped-call]
+        "digits.v1.Digits",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
     file = database.FindFileContainingSymbol("digits.v1.Digits")  # type: ignore[no-untyped-call]
     assert "GenerateRequest" in [message.name for message in file.message_type]
 

@@ -1,0 +1,36 @@
+"""A server of either transport in this process, for tests that both must pass."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+
+from serving.process.port import address_of, hold, reserve
+from serving.transport import grpc_aio
+from serving.transport.http2 import server as http2
+
+TRANSPORTS = ("http2", "grpcio")
+PATIENCE_S = 30
+MESSAGE_BYTES, HEADER_BYTES, STREAMS = 1 << 20, 16 * 1024, 100
+
+
+@asynccontextmanager
+async def serving(transport: str, register: Callable[[Any], None]) -> AsyncIterator[str]:
+    """Serve what is registered; the address."""
+    server: http2.Server | grpc_aio.Server
+    listener = reserve("127.0.0.1", 0)
+    if transport == "grpcio":
+        server, listener = grpc_aio.Server(MESSAGE_BYTES, STREAMS, HEADER_BYTES), hold(listener)
+    else:
+        server = http2.Server(MESSAGE_BYTES, (), 4 * MESSAGE_BYTES)
+    register(server)
+    await server.start(listener)
+    yield address_of(listener)
+    await server.stop(None)
+    listener.close()
+
+
+def of_bytes(**methods: Any) -> Callable[[Any], None]:
+    """Registers methods of a service `Test` that take and give bytes."""
+    return lambda server: server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("Test", methods)])
