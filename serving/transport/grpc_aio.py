@@ -12,6 +12,7 @@ import grpc
 
 Handler: TypeAlias = Any  # a grpc.RpcMethodHandler, which is generic for type checkers alone
 WATCH_S = 0.5
+CUT_OFF_S = 1.0  # what is left then ends with the process
 NEVER_MS = 2**31 - 1  # as grpcio says it
 
 
@@ -93,7 +94,9 @@ class Server:
     async def stop(self, grace_s: float | None) -> None:
         """Close the port, let calls in flight end for so long, then cut them off; None: at once."""
         self._watch.cancel()
-        await self._server.stop(grace_s)
+        stopping = asyncio.ensure_future(self._server.stop(grace_s))
+        # What it cuts off, grpcio waits for: without a limit where the client does not read.
+        await asyncio.wait((stopping,), timeout=(grace_s or 0) + CUT_OFF_S)
 
     async def _end_with_the_server(self) -> None:
         """End the process, for its parent to start another: at a path that is no UTF-8, grpcio's server just ends.
