@@ -50,7 +50,8 @@ def share(listener: socket.socket, count: int) -> list[socket.socket]:
     sharers = [listener]
     for _ in range(count - 1):
         other = socket.socket(listener.family, listener.type, listener.proto)
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        for option in (socket.SO_REUSEPORT, socket.SO_REUSEADDR):  # the latter for its connections, once they are over
+            other.setsockopt(socket.SOL_SOCKET, option, 1)
         if listener.family == socket.AF_INET6:
             other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         other.bind(listener.getsockname())

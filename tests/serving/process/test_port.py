@@ -55,14 +55,22 @@ def test_port_is_held_at_every_kind_of_address(host: str) -> None:
     holder.close()
 
 
-def test_port_can_be_held_while_connections_of_a_server_before_are_not_over() -> None:
-    before = reserve("127.0.0.1", 0)
-    client = socket.create_connection(before.getsockname())
-    before.accept()[0].close()  # it ends its connection first, which the system then remembers
-    address = before.getsockname()
-    before.close()
-    assert client.recv(1) == b""
-    client.close()
+def end_a_connection(listener: socket.socket) -> None:
+    """From the server's side, so that the system remembers it for a while: in TIME_WAIT."""
+    with socket.create_connection(listener.getsockname()) as client:
+        listener.accept()[0].close()
+        assert client.recv(1) == b""
+
+
+def test_restart_is_not_refused_for_connections_that_are_over() -> None:
+    listener = reserve("127.0.0.1", 0)
+    address = listener.getsockname()
+    end_a_connection(listener)
+    listener.close()
+    first, second = share(reserve(*address), 2)
+    first.close()
+    end_a_connection(second)
+    second.close()
     hold(reserve(*address)).close()
 
 
