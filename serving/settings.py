@@ -162,6 +162,15 @@ class Settings(BaseSettings):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _can_be_listened_on(self) -> Self:
+        if self.transport == "grpcio" and self.host.startswith("unix:") and self.workers != 1:
+            raise ValueError(
+                f"workers = {self.workers or 'auto'}: by transport = grpcio a Unix socket has 1, since each would take "
+                "it from the one before"
+            )
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,

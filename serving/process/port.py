@@ -65,7 +65,10 @@ def hold(listener: socket.socket) -> socket.socket:
 
     For servers that listen by themselves, on sockets of their own that share the port by SO_REUSEPORT. Meanwhile no
     other server of ours gets it, nor another user's; only one of this user's that shares its port as well may join.
+    A Unix socket is given back as it is: its path belongs to whoever was the last to bind it.
     """
+    if listener.family == socket.AF_UNIX:
+        return listener
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     holder = socket.socket(listener.family, listener.type, listener.proto)
     for option in (socket.SO_REUSEPORT, socket.SO_REUSEADDR):

@@ -235,3 +235,12 @@ def test_queue_without_room_for_one_call_is_refused(name: str) -> None:
     field = name.replace("-", "_")
     with pytest.raises(SettingsRefusedError, match=rf"max_queue_rows = 5000 is less than {field} = 6000"):
         Settings.load(["--max-queue-rows", "5000", f"--{name}", "6000"])
+
+
+@pytest.mark.parametrize("workers", ["auto", "2"])
+def test_grpcio_serves_a_unix_socket_by_one_worker_alone(workers: str) -> None:
+    flags = ["--host", "unix:/run/digits", "--workers"]
+    with pytest.raises(SettingsRefusedError, match=rf"workers = {workers}: by transport = grpcio a Unix socket has 1"):
+        Settings.load(["--transport", "grpcio", *flags, workers])
+    assert Settings.load(["--transport", "grpcio", *flags, "1"]).workers == 1
+    assert Settings.load([*flags, "2"]).workers == 2

@@ -1,8 +1,10 @@
 """grpcio's server has the limits that it is given; what it does beside is grpcio's own tests' business."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,6 +13,7 @@ from h2.settings import SettingCodes
 
 from serving.process.port import address_of, hold, reserve
 from serving.transport.grpc_aio import Server
+from serving.transport.http2.messages import prefixed
 from tests.serving.transport.either import PATIENCE_S, of_bytes
 from tests.serving.transport.http2.raw_client import raw_client
 
@@ -21,13 +24,18 @@ async def echo(request: bytes, context: Any) -> bytes:
     return request
 
 
+def serve_echo(**limits: Any) -> Server:
+    server = Server(**({"max_bytes": 1000, "max_streams": 3, "max_header_bytes": 2000} | limits))
+    of_bytes(Echo=grpc.unary_unary_rpc_method_handler(echo))(server)
+    return server
+
+
 def with_server(test: Test, **limits: Any) -> None:
     """Run a test on a server of one method with these limits."""
 
     async def run() -> None:
         holder = hold(reserve("127.0.0.1", 0))
-        server = Server(**({"max_bytes": 1000, "max_streams": 3, "max_header_bytes": 2000} | limits))
-        of_bytes(Echo=grpc.unary_unary_rpc_method_handler(echo))(server)
+        server = serve_echo(**limits)
         await server.start(holder)
         try:
             await test(address_of(holder))
@@ -111,3 +119,39 @@ def test_address_that_cannot_be_listened_on_is_told() -> None:
         listener.close()
 
     asyncio.run(test())
+
+
+def test_unix_socket_is_taken_over(tmp_path: Path) -> None:
+    async def test() -> None:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(tmp_path / "socket"))
+        server = serve_echo()
+        await server.start(hold(listener))
+        async with method(f"unix:{tmp_path}/socket") as call:
+            assert await call(b"by a file") == b"by a file"
+        await server.stop(None)
+        listener.close()
+
+    asyncio.run(asyncio.wait_for(test(), PATIENCE_S))
+
+
+def test_stop_does_not_wait_for_a_client_that_does_not_read() -> None:
+    async def test() -> None:
+        holder, answered = hold(reserve("127.0.0.1", 0)), asyncio.Event()
+
+        async def much(request: bytes, context: Any) -> bytes:
+            answered.set()
+            return bytes(32 << 20)
+
+        server = Server(1000, 3, 2000)
+        of_bytes(Much=grpc.unary_unary_rpc_method_handler(much))(server)
+        await server.start(holder)
+        async with raw_client(address_of(holder), receive_bytes=2048) as client:
+            client.http.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 2**30})
+            client.http.increment_flow_control_window(2**30)
+            await client.send(client.begin("/Test/Much"), prefixed(b""), is_end=True)
+            await answered.wait()
+            await server.stop(0.1)
+        holder.close()
+
+    asyncio.run(asyncio.wait_for(test(), PATIENCE_S))
