@@ -45,16 +45,9 @@ def share(listener: socket.socket, count: int) -> list[socket.socket]:
     """A reserved socket and `count - 1` more on its port, among which the system spreads new connections."""
     if count == 1:
         return [listener]
-    # Set after it was bound: from here on others of this user's may join, but every server of ours reserves first.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     sharers = [listener]
     for _ in range(count - 1):
-        other = socket.socket(listener.family, listener.type, listener.proto)
-        for option in (socket.SO_REUSEPORT, socket.SO_REUSEADDR):  # the latter for its connections, once they are over
-            other.setsockopt(socket.SOL_SOCKET, option, 1)
-        if listener.family == socket.AF_INET6:
-            other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        other.bind(listener.getsockname())
+        other = _beside(listener)
         other.listen(BACKLOG)
         sharers.append(other)
     return sharers
@@ -69,13 +62,7 @@ def hold(listener: socket.socket) -> socket.socket:
     """
     if listener.family == socket.AF_UNIX:
         return listener
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    holder = socket.socket(listener.family, listener.type, listener.proto)
-    for option in (socket.SO_REUSEPORT, socket.SO_REUSEADDR):
-        holder.setsockopt(socket.SOL_SOCKET, option, 1)
-    if listener.family == socket.AF_INET6:
-        holder.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    holder.bind(listener.getsockname())
+    holder = _beside(listener)
     # Needed for the bind alone: kept, it would let anybody in while nobody listens.
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     listener.close()
@@ -86,3 +73,16 @@ def address_of(listener: socket.socket) -> str:
     """Where a socket listens, such as `127.0.0.1:50051`."""
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _beside(listener: socket.socket) -> socket.socket:
+    """One more socket, bound where a reserved one is, that does not listen."""
+    # Set after it was bound: from here on others of this user's may join, but every server of ours reserves first.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    other = socket.socket(listener.family, listener.type, listener.proto)
+    for option in (socket.SO_REUSEPORT, socket.SO_REUSEADDR):  # the latter for its connections, once they are over
+        other.setsockopt(socket.SOL_SOCKET, option, 1)
+    if listener.family == socket.AF_INET6:
+        other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    other.bind(listener.getsockname())
+    return other
