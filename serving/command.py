@@ -58,12 +58,14 @@ def check_models(settings: Settings) -> None:
             model_path(repository, model, version, settings.variant)
 
 
-def work(settings: Settings, threads: int, listener: socket.socket, ready: Callable[[list[str]], None]) -> None:
+def work(
+    settings: Settings, threads: int, listener: socket.socket, ready: Callable[[list[str]], None], slot: int
+) -> None:
     """A worker's whole life: see `serving.process.worker.work`."""
     # Only now: the parent needs none of it, and forks before gRPC or ONNX Runtime has a thread.
     from serving.process import worker
 
-    worker.work(settings, threads, listener, ready)
+    worker.work(settings, threads, listener, ready, slot)
 
 
 def say(line: str) -> None:

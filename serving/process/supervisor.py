@@ -25,8 +25,12 @@ MOST_FAILURES = 5  # so many new workers in a row that do not come up are enough
 
 Tell = Callable[[list[str]], None]
 """What a worker calls once it serves, with lines for a person."""
-Work = Callable[[socket.socket, Tell], None]
-"""A worker's whole life: serves on a socket until SIGTERM; `AT_ONCE` is not to wait for calls in flight."""
+Work = Callable[[socket.socket, Tell, int], None]
+"""A worker's whole life: serves on a socket until SIGTERM; `AT_ONCE` is not to wait for calls in flight.
+
+Its slot, the smallest free one below twice the number of workers, is its alone while it lives: there it writes what it
+writes into memory that all share.
+"""
 
 
 class StartError(Exception):
@@ -46,6 +50,7 @@ class _Worker:
     """A process, and the end of the pipe on which it says that it serves."""
 
     number: int
+    slot: int
     process: ForkProcess
     pipe: Connection
     started: float
@@ -113,10 +118,14 @@ class Supervisor:
         return self._code
 
     def _start(self, number: int) -> None:
+        taken = {worker.slot for worker in self._workers.values()}
+        slot = next(slot for slot in range(2 * len(self._listeners)) if slot not in taken)
         ours, theirs = multiprocessing.Pipe()
         others = [worker.pipe for worker in self._workers.values()]
         process = multiprocessing.get_context("fork").Process(
-            target=_live, args=(self._work, self._listeners[number], theirs, [ours, *others]), name=f"worker-{number}"
+            target=_live,
+            args=(self._work, self._listeners[number], slot, theirs, [ours, *others]),
+            name=f"worker-{number}",
         )
         # Until it has handlers of its own, a signal to the new process would be told to this one: they share the pipe
         # that wakes the loop.
@@ -124,7 +133,7 @@ class Supervisor:
         process.start()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, WISHES)
         theirs.close()
-        self._workers[number] = _Worker(number, process, ours, time.monotonic())
+        self._workers[number] = _Worker(number, slot, process, ours, time.monotonic())
 
     def _hear(self, worker: _Worker) -> None:
         """A worker serves, or says why it cannot, or has ended."""
@@ -178,7 +187,7 @@ def _how(code: int) -> str:
     return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
 
-def _live(work: Work, listener: socket.socket, pipe: Connection, not_ours: list[Connection]) -> None:
+def _live(work: Work, listener: socket.socket, slot: int, pipe: Connection, not_ours: list[Connection]) -> None:
     """A worker's process."""
     for other in not_ours:  # or a worker would not notice that its parent has gone
         other.close()
@@ -188,7 +197,7 @@ def _live(work: Work, listener: socket.socket, pipe: Connection, not_ours: list[
     signal.pthread_sigmask(signal.SIG_UNBLOCK, WISHES)
     threading.Thread(target=_follow_parent, args=(pipe,), daemon=True).start()
     try:
-        work(listener, pipe.send)
+        work(listener, pipe.send, slot)
     except StartError as error:
         pipe.send(error)
         sys.exit(error.code)

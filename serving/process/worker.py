@@ -25,8 +25,21 @@ Server = http2.Server | grpc_aio.Server
 HELD_BYTES = 256 << 20  # of requests, by all calls of a process together; it is more where the largest ones need it
 
 
-def work(settings: Settings, threads: int, listener: socket.socket, ready: Callable[[list[str]], None]) -> None:
+def work(
+    settings: Settings,
+    threads: int,
+    listener: socket.socket,
+    ready: Callable[[list[str]], None],
+    slot: int,
+) -> None:
     """Serve in this process until it is told to stop.
+
+    Args:
+        settings: What, and how much.
+        listener: Where.
+        threads: Of one inference on the CPU.
+        ready: Called once it serves, with lines for a person about what.
+        slot: Of this process in memory that all share.
 
     Raises:
         StartError: It cannot.

@@ -22,11 +22,11 @@ from serving.process.supervisor import StartError, Supervisor
 
 def say(line): os.write(1, f"{line}\\n".encode())  # in one piece, whoever else writes
 
-def until_told(listener, tell):
+def until_told(listener, tell, slot):
     wishes = []
     signal.signal(signal.SIGTERM, lambda *_: wishes.append(1))
     tell([f"hello from {os.getpid()}"])
-    say(f"pid {os.getpid()}")
+    say(f"pid {os.getpid()} slot {slot}")
     while not wishes: time.sleep(0.01)
     say("stopped")
 
@@ -76,13 +76,18 @@ def lines_until(process: subprocess.Popen[str], word: str, times: int = 1) -> li
     raise AssertionError(f"it ended without {word!r}: {lines}")
 
 
-def up(process: subprocess.Popen[str]) -> list[int]:
-    """The workers' process ids, once both are up and were greeted."""
+def by_slot(process: subprocess.Popen[str]) -> dict[int, int]:
+    """The workers' process ids by their slots, once both are up and were greeted."""
     lines: list[str] = []
     while sum("pid" in line for line in lines) < 2 or "greeting" not in lines:
         lines += lines_until(process, "")
     assert lines.count("greeting") == 1
-    return [int(line.split()[1]) for line in lines if line.startswith("pid")]
+    return {int(line.split()[3]): int(line.split()[1]) for line in lines if line.startswith("pid")}
+
+
+def up(process: subprocess.Popen[str]) -> list[int]:
+    """The workers' process ids, once both are up and were greeted."""
+    return list(by_slot(process).values())
 
 
 def rest(process: subprocess.Popen[str]) -> list[str]:
@@ -120,6 +125,15 @@ def test_worker_that_dies_is_replaced_and_told_of(parent: Parent) -> None:
     assert rest(process).count("stopped") == 2
 
 
+def test_each_worker_has_a_slot_of_its_own_the_smallest_that_is_free(parent: Parent) -> None:
+    process = parent()
+    slots = by_slot(process)
+    assert slots.keys() == {0, 1}
+    for slot in (1, 0):
+        os.kill(slots[slot], signal.SIGKILL)
+        assert lines_until(process, "pid")[-1].endswith(f"slot {slot}")
+
+
 def test_worker_that_dies_young_is_replaced_after_a_while(parent: Parent) -> None:
     process = parent(steady_s=3600)
     subprocess.run(["kill", "-KILL", str(up(process)[0])], check=True)
@@ -131,13 +145,13 @@ def test_delay_doubles_with_each_failure_in_a_row_and_a_failure_that_was_overcom
 ) -> None:
     process = parent(
         f"""
-        def work(listener, tell):
+        def work(listener, tell, slot):
             failures = {str(tmp_path / "failures")!r}
             if os.path.exists(failures):
                 left = int(open(failures).read()) - 1
                 open(failures, "w").write(str(left)) if left else os.remove(failures)
                 raise StartError("broken meanwhile", 7)
-            until_told(listener, tell)
+            until_told(listener, tell, slot)
         """,
         steady_s=3600,
     )
@@ -169,7 +183,7 @@ def test_worker_that_is_due_waits_and_is_not_started_once_all_is_to_stop(parent:
 def test_worker_that_cannot_start_ends_all_with_its_reason_and_code(parent: Parent) -> None:
     process = parent(
         """
-        def work(listener, tell):
+        def work(listener, tell, slot):
             raise StartError("no such model", 7)
         """
     )
@@ -180,7 +194,7 @@ def test_worker_that_cannot_start_ends_all_with_its_reason_and_code(parent: Pare
 def test_worker_that_crashes_before_it_serves_ends_all(parent: Parent) -> None:
     process = parent(
         """
-        def work(listener, tell):
+        def work(listener, tell, slot):
             os.kill(os.getpid(), signal.SIGSEGV)
         """
     )
@@ -195,7 +209,7 @@ def test_nobody_is_greeted_where_one_worker_fails_whichever_is_heard_first(
 ) -> None:
     process = parent(
         f"""
-        def work(listener, tell):
+        def work(listener, tell, slot):
             wishes, told = [], {str(tmp_path / "told")!r}
             signal.signal(signal.SIGTERM, lambda *_: wishes.append(1))
             try:
@@ -216,10 +230,10 @@ def test_nobody_is_greeted_where_one_worker_fails_whichever_is_heard_first(
 def test_new_workers_that_never_come_up_are_given_up_after_some_tries(parent: Parent, tmp_path: Path) -> None:
     process = parent(
         f"""
-        def work(listener, tell):
+        def work(listener, tell, slot):
             if os.path.exists({str(tmp_path / "broken")!r}):
                 raise StartError("broken meanwhile")
-            until_told(listener, tell)
+            until_told(listener, tell, slot)
         """
     )
     first, _ = up(process)
@@ -234,12 +248,12 @@ def test_new_workers_that_never_come_up_are_given_up_after_some_tries(parent: Pa
 def test_second_signal_tells_the_workers_to_stop_at_once(parent: Parent) -> None:
     process = parent(
         """
-        def work(listener, tell):
+        def work(listener, tell, slot):
             wishes = []
             signal.signal(signal.SIGTERM, lambda *_: say("wish"))
             signal.signal(signal.SIGUSR1, lambda *_: wishes.append(1))
             tell([])
-            say(f"pid {os.getpid()}")
+            say(f"pid {os.getpid()} slot {slot}")
             while not wishes: time.sleep(0.01)
         """
     )
