@@ -3,7 +3,7 @@
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version as package_version
 from typing import TextIO
@@ -43,7 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     greet = partial(_greet, address_of(listener), workers)
     # grpcio's servers listen by themselves, on what is kept for them.
     sockets = [hold(listener)] * workers if settings.transport == "grpcio" else share(listener, workers)
-    return Supervisor(partial(work, settings, threads), sockets, greet, say, warn).run()
+    return Supervisor(
+        partial(work, settings, threads), sockets, greet, say, warn, grace_s=settings.grace_s, companions={}
+    ).run()
 
 
 def check_models(settings: Settings) -> None:
@@ -87,7 +89,7 @@ def _tell(line: str, stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _greet(address: str, workers: int, lines: list[str]) -> None:
+def _greet(address: str, workers: int, lines: Sequence[str]) -> None:
     for line in lines:
         say(line)
     by = f" with {workers} workers" if workers > 1 else ""

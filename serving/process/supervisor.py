@@ -1,30 +1,31 @@
-"""The parent of the workers: it starts them, replaces those that die, and stops them together.
+"""The parent of the workers: it starts them, replaces those that die or hang, and stops them together.
 
-It forks before anything of gRPC or ONNX Runtime is loaded, and does nothing but wait. The workers' sockets stay open
-here, so connections that reach a dead worker's port wait for the next one.
+It forks before anything of gRPC or ONNX Runtime is loaded, and does nothing but wait and look. While the server serves,
+the workers' sockets stay open here, so connections that reach a dead worker's port wait for the next one.
 """
 
-import multiprocessing
-import os
+import math
 import signal
 import socket
-import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkProcess
+from multiprocessing.connection import wait
+from typing import Any
+
+from serving.process.back_off import BackOff
+from serving.process.child import AT_ONCE, HEARD, RENEW, STACK, WISHES, Child, Closable, StartError, fork
+from serving.process.companions import Companions
+from serving.process.heartbeat import BEAT_S, HangWatch
 
 FAILED = 1
-WISHES = (signal.SIGINT, signal.SIGTERM)  # to stop; the second one is to stop at once
-AT_ONCE = signal.SIGUSR1  # what a worker is told then: a second SIGTERM is lost while it has not seen the first
-STEADY_S = 10.0  # a worker that has lived so long is replaced at once
-FIRST_DELAY_S, LONGEST_DELAY_S = 0.1, 10.0
 MOST_FAILURES = 5  # so many new workers in a row that do not come up are enough
+LINGER_S = 5.0  # what a process that was told to stop is given beyond the calls' grace, then it is killed
+STACK_S = 1.0  # what one that hangs is given to write where it does
 
-Tell = Callable[[list[str]], None]
-"""What a worker calls once it serves, with lines for a person."""
+Tell = Callable[[Any], None]
+"""What a worker calls once it serves, with a list of lines for a person; later, with a `Renewal`."""
 Work = Callable[[socket.socket, Tell, int], None]
 """A worker's whole life: serves on a socket until SIGTERM; `AT_ONCE` is not to wait for calls in flight.
 
@@ -33,33 +34,36 @@ writes into memory that all share.
 """
 
 
-class StartError(Exception):
-    """A worker cannot serve, and so none could.
+@dataclass(frozen=True)
+class Renewal:
+    """What a worker tells to be replaced in order: once its successor serves, it drains."""
 
-    Attributes:
-        code: The exit code.
-    """
-
-    def __init__(self, message: str, code: int = FAILED) -> None:
-        super().__init__(message)
-        self.code = code
+    reason: str
 
 
 @dataclass(eq=False)
 class _Worker:
-    """A process, and the end of the pipe on which it says that it serves."""
+    """A process that serves, or is about to.
+
+    Attributes:
+        number: Of its socket.
+        replaces: Whom it is to replace once it serves.
+        serves_since: By the monotonic clock.
+        retired: It has a successor that serves, and drains.
+    """
 
     number: int
     slot: int
-    process: ForkProcess
-    pipe: Connection
-    started: float
-    greeting: list[str] | None = None
-    failure: str = ""
+    child: Child
+    replaces: "_Worker | None"
+    greeting: Sequence[str] = ()
+    serves_since: float | None = None
+    failure: StartError | None = None
+    retired: bool = False
 
 
 class Supervisor:
-    """Runs a worker for each socket.
+    """Runs a worker for each socket, and the companions beside them.
 
     Args:
         work: What a worker does. Raises StartError where it cannot.
@@ -67,145 +71,215 @@ class Supervisor:
         greet: Called once when all workers serve, with the lines that the first one told.
         say: Called with a line for a person.
         warn: The same for what goes wrong.
-        steady_s, first_delay_s: See `STEADY_S` and `FIRST_DELAY_S`.
+        grace_s: What calls in flight are given when a worker is told to stop.
+        companions: What further processes do for their whole lives, by their names. They are started once all workers
+            serve, and told to stop once the last worker has ended.
+        watch: Finds workers that hang; None: nobody looks.
+        back_off: How long to wait before a new one is started.
+        linger_s: See `LINGER_S`.
     """
 
     def __init__(
         self,
         work: Work,
         listeners: Sequence[socket.socket],
-        greet: Tell,
+        greet: Callable[[Sequence[str]], None],
         say: Callable[[str], None],
         warn: Callable[[str], None],
-        steady_s: float = STEADY_S,
-        first_delay_s: float = FIRST_DELAY_S,
+        *,
+        grace_s: float,
+        companions: Mapping[str, Callable[[], None]],
+        watch: HangWatch | None = None,
+        back_off: BackOff = BackOff(),  # noqa: B008  (it is frozen)
+        linger_s: float = LINGER_S,
     ) -> None:
         self._work, self._listeners = work, listeners
         self._greet, self._say, self._warn = greet, say, warn
-        self._steady_s, self._first_delay_s = steady_s, first_delay_s
-        self._workers: dict[int, _Worker] = {}
+        self._grace_s, self._linger_s, self._back_off = grace_s, linger_s, back_off
+        self._companions = Companions(companions, self._fork_companion, back_off, warn)
+        self._watch, self._look_at = watch, time.monotonic() if watch else math.inf
+        self._workers: list[_Worker] = []
         self._due: dict[int, float] = {}  # when to start a new worker, by its number
+        self._turns: deque[int] = deque()  # whom to replace, one after the other
+        self._renewing = False  # all of them
         self._greeted = False
         self._stopping = False
         self._failures = 0  # of workers that did not come up, in a row
         self._code = 0
 
     def run(self) -> int:
-        """Until SIGINT or SIGTERM, or until it has to give up; the exit code."""
-        signals, wake = socket.socketpair()
-        signals.setblocking(False)
-        wake.setblocking(False)
-        for wish in WISHES:
-            signal.signal(wish, lambda *_: None)  # the byte that wakes the loop below says it
-        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        """Until SIGINT or SIGTERM, or until it has to give up; the exit code. SIGHUP replaces all workers in turn."""
+        self._signals, self._wake = socket.socketpair()
+        self._signals.setblocking(False)
+        self._wake.setblocking(False)
+        for heard in HEARD:
+            signal.signal(heard, lambda *_: None)  # the byte that wakes the loop below says it
+        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         for number in range(len(self._listeners)):
             self._start(number)
         while self._workers or self._due:
-            timeout = min(self._due.values()) - time.monotonic() if self._due else None
-            waited = [worker.pipe for worker in self._workers.values()]
-            ready = wait([*waited, signals], None if timeout is None else max(0.0, timeout))
-            if signals in ready:
-                for received in signals.recv(64):
-                    if received in WISHES:
-                        self._stop(
-                            "shutting down (again to stop at once)" if not self._stopping else "stopping at once"
-                        )
-            for worker in [worker for worker in self._workers.values() if worker.pipe in ready]:
-                self._hear(worker)
-            for number in [number for number, due in self._due.items() if due <= time.monotonic()]:
-                del self._due[number]
-                self._start(number)
+            self._turn()
+        self._companions.stop(self._linger_s)
+        while self._companions.children:
+            self._turn()
         return self._code
 
-    def _start(self, number: int) -> None:
-        taken = {worker.slot for worker in self._workers.values()}
+    @property
+    def _children(self) -> list[Child]:
+        return [*(worker.child for worker in self._workers), *self._companions.children]
+
+    def _turn(self) -> None:
+        """Wait until there is something to do, and do it."""
+        pipes = [worker.child.pipe for worker in self._workers if not worker.child.silent]
+        ends = [child.process.sentinel for child in self._children]
+        kills = [child.kill_at for child in self._children]
+        alarm = min(*self._due.values(), *kills, self._companions.due, self._look_at, math.inf)
+        timeout = None if alarm == math.inf else max(0.0, alarm - time.monotonic())
+        ready = set(wait([self._signals, *pipes, *ends], timeout))
+        if self._signals in ready:
+            for received in self._signals.recv(64):
+                self._obey(received)
+        for worker in list(self._workers):
+            ended = worker.child.process.sentinel in ready
+            if ended or worker.child.pipe in ready:
+                self._hear(worker)
+            if ended:
+                self._end(worker)
+        self._companions.replace(ready)
+        now = time.monotonic()
+        for child in self._children:
+            if child.kill_at <= now:
+                child.kill_at = math.inf
+                self._warn(f"{child.name} {child.kill_reason}: it is killed")
+                child.process.kill()
+        for number in [number for number, due in self._due.items() if due <= now]:
+            del self._due[number]
+            self._start(number)
+        if self._look_at <= now and self._watch:
+            self._look_at = now + BEAT_S
+            self._look(self._watch, now)
+        self._take_turns()
+
+    def _obey(self, number: int) -> None:
+        if number in WISHES:
+            self._stop("stopping at once" if self._stopping else "shutting down (again to stop at once)")
+        elif number == RENEW and not self._stopping:
+            self._say("replacing the workers, one after the other")
+            self._renewing = True
+            self._turns.extend(number for number in range(len(self._listeners)) if number not in self._turns)
+
+    def _start(self, number: int, replaces: _Worker | None = None) -> None:
+        taken = {worker.slot for worker in self._workers}
         slot = next(slot for slot in range(2 * len(self._listeners)) if slot not in taken)
-        ours, theirs = multiprocessing.Pipe()
-        others = [worker.pipe for worker in self._workers.values()]
-        process = multiprocessing.get_context("fork").Process(
-            target=_live,
-            args=(self._work, self._listeners[number], slot, theirs, [ours, *others]),
-            name=f"worker-{number}",
-        )
-        # Until it has handlers of its own, a signal to the new process would be told to this one: they share the pipe
-        # that wakes the loop.
-        signal.pthread_sigmask(signal.SIG_BLOCK, WISHES)
-        process.start()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, WISHES)
-        theirs.close()
-        self._workers[number] = _Worker(number, slot, process, ours, time.monotonic())
+        listener = self._listeners[number]
+
+        def life(tell: Tell) -> None:
+            self._work(listener, tell, slot)
+
+        child = fork(f"worker {number}", life, self._not_its_own(listener), self._grace_s + self._linger_s)
+        self._workers.append(_Worker(number, slot, child, replaces))
+
+    def _fork_companion(self, name: str, life: Callable[[], None]) -> Child:
+        return fork(name, lambda _tell: life(), self._not_its_own(None), self._linger_s)
+
+    def _not_its_own(self, listener: socket.socket | None) -> list[Closable]:
+        """What a new process inherits beside its own socket."""
+        others = [other for other in self._listeners if other is not listener]
+        return [self._signals, self._wake, *others, *(child.pipe for child in self._children)]
 
     def _hear(self, worker: _Worker) -> None:
-        """A worker serves, or says why it cannot, or has ended."""
-        try:
-            told = worker.pipe.recv()
-        except (EOFError, OSError):
-            self._end(worker)
-            return
-        if isinstance(told, StartError):
-            worker.failure, self._code = str(told), told.code
-            return
-        worker.greeting = told
-        all_serve = all(other.greeting is not None for other in self._workers.values())
-        if all_serve and not self._greeted and not self._stopping:
-            self._greeted = True
-            self._greet(self._workers[0].greeting or [])
+        """A worker serves, or says why it cannot, or wants to be replaced."""
+        for told in worker.child.told():
+            if isinstance(told, StartError):
+                worker.failure = told
+            elif not isinstance(told, Renewal):
+                self._welcome(worker, told)
+            elif not (self._stopping or worker.retired or worker.number in self._turns):
+                self._say(f"{worker.child.name} {told.reason}: it is replaced")
+                self._turns.append(worker.number)
 
-    def _end(self, worker: _Worker) -> None:
-        worker.process.join()
-        worker.pipe.close()
-        del self._workers[worker.number]
+    def _welcome(self, worker: _Worker, greeting: Sequence[str]) -> None:
+        worker.greeting, worker.serves_since = greeting, time.monotonic()
         if self._stopping:
             return
-        lived = time.monotonic() - worker.started
-        reason = worker.failure or _how(worker.process.exitcode or 0)
-        self._failures = 0 if worker.greeting is not None else self._failures + 1
+        if worker.replaces is not None:
+            old, worker.replaces = worker.replaces, None
+            old.retired = True
+            self._tell_to_stop(old, signal.SIGTERM, self._grace_s + self._linger_s)
+        if not self._greeted and all(other.serves_since is not None for other in self._workers):
+            self._greeted = True
+            self._companions.start()
+            self._greet(self._workers[0].greeting)
+
+    def _end(self, worker: _Worker) -> None:
+        reason = worker.child.end()
+        reason = str(worker.failure) if worker.failure else f"{worker.child.name} {reason}"
+        self._workers.remove(worker)
+        if self._stopping or worker.retired:
+            return
+        if worker.replaces is not None:
+            self._warn(f"{reason}; the worker that it was to replace stays")
+            self._turns.clear()  # the others' would not come up either
+            self._renewing = False
+            return
+        lived = time.monotonic() - worker.child.started
+        self._failures = 0 if worker.serves_since is not None else self._failures + 1
         if not self._greeted or self._failures >= MOST_FAILURES:
-            self._warn(reason if worker.failure else f"worker {worker.number} {reason} before it served")
-            self._code = self._code or FAILED
+            self._warn(reason if worker.failure else f"{reason} before it served")
+            self._code = worker.failure.code if worker.failure else FAILED
             self._stop(None)
             return
-        self._code = 0
-        delay = 0.0
-        if lived < self._steady_s:
-            delay = min(LONGEST_DELAY_S, self._first_delay_s * 2**self._failures)
-        self._warn(f"worker {worker.number} {reason}; another is started in {delay:g} s")
+        for successor in self._workers:
+            if successor.replaces is worker:
+                successor.replaces = None
+                self._warn(f"{reason}; another is on its way")
+                return
+        delay = self._back_off.delay_s(lived, self._failures)
+        self._warn(f"{reason}; another is started in {delay:g} s")
         self._due[worker.number] = time.monotonic() + delay
+
+    def _take_turns(self) -> None:
+        """Start the next successor, once the one before serves and whom it replaced has ended."""
+        if not self._greeted or any(worker.retired or worker.replaces for worker in self._workers):
+            return
+        while self._turns:
+            number = self._turns.popleft()
+            for old in self._workers:
+                if old.number == number and old.serves_since is not None:
+                    self._start(number, old)
+                    return
+        if self._renewing and not self._stopping:
+            self._renewing = False
+            self._say("the workers have been replaced")
+
+    def _look(self, watch: HangWatch, now: float) -> None:
+        """Whether a worker hangs."""
+        since = {
+            worker.slot: worker.serves_since
+            for worker in self._workers
+            if worker.serves_since is not None and not worker.retired
+        }
+        slot = watch.look(since, now)
+        for worker in self._workers:
+            if worker.slot == slot:
+                worker.child.send(STACK)
+                worker.child.limit(now + STACK_S, f"was silent for {watch.hang_s:g} s (above is where)")
 
     def _stop(self, line: str | None) -> None:
         """Ask every worker to stop; a second time, at once."""
         if line is not None:
             self._say(line)
-        wish, self._stopping = AT_ONCE if self._stopping else signal.SIGTERM, True
+        first, self._stopping = not self._stopping, True
         self._due.clear()
-        for worker in self._workers.values():
-            if worker.process.pid and worker.process.is_alive():
-                os.kill(worker.process.pid, wish)
+        self._turns.clear()
+        for listener in self._listeners:  # or connections were taken here that nobody would serve
+            listener.close()
+        for worker in self._workers:
+            if not first:
+                self._tell_to_stop(worker, AT_ONCE, self._linger_s)
+            elif not worker.retired:  # it was told
+                self._tell_to_stop(worker, signal.SIGTERM, self._grace_s + self._linger_s)
 
-
-def _how(code: int) -> str:
-    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-
-
-def _live(work: Work, listener: socket.socket, slot: int, pipe: Connection, not_ours: list[Connection]) -> None:
-    """A worker's process."""
-    for other in not_ours:  # or a worker would not notice that its parent has gone
-        other.close()
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the parent tells us
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, WISHES)
-    threading.Thread(target=_follow_parent, args=(pipe,), daemon=True).start()
-    try:
-        work(listener, pipe.send, slot)
-    except StartError as error:
-        pipe.send(error)
-        sys.exit(error.code)
-
-
-def _follow_parent(pipe: Connection) -> None:
-    """Without a parent, stop: nobody would replace or stop this worker."""
-    try:
-        pipe.recv()
-    except (EOFError, OSError):
-        os.kill(os.getpid(), signal.SIGTERM)
+    def _tell_to_stop(self, worker: _Worker, wish: signal.Signals, limit_s: float) -> None:
+        worker.child.send(wish)
+        worker.child.limit(time.monotonic() + limit_s, f"was still there {limit_s:g} s after it was told to stop")

@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from serving.digits.data_plane import DataPlane
 from serving.digits.pair import Pair
 from serving.engine.device import DeviceError, pick_provider
-from serving.process.supervisor import AT_ONCE, StartError
+from serving.process.child import AT_ONCE, StartError
 from serving.repository.model_repository import RepositoryError, choose_versions, find_repository
 from serving.services import health
 from serving.services.digits import SERVICE, DigitsServicer, add_digits_servicer

@@ -3,96 +3,12 @@
 import os
 import signal
 import subprocess
-import sys
-import textwrap
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from benchmarks.serving_load.processes import family
-
-ROOT = Path(__file__).parents[3]
-PATIENCE_S = 60
-SCRIPT = """
-import os, signal, sys, time
-from serving.process.port import reserve, share
-from serving.process.supervisor import StartError, Supervisor
-
-def say(line): os.write(1, f"{line}\\n".encode())  # in one piece, whoever else writes
-
-def until_told(listener, tell, slot):
-    wishes = []
-    signal.signal(signal.SIGTERM, lambda *_: wishes.append(1))
-    tell([f"hello from {os.getpid()}"])
-    say(f"pid {os.getpid()} slot {slot}")
-    while not wishes: time.sleep(0.01)
-    say("stopped")
-
-WORK
-
-sys.exit(Supervisor(work, share(reserve("127.0.0.1", 0), 2), lambda lines: say("greeting"), say,
-                    lambda line: say(f"warning: {line}"), steady_s=STEADY, first_delay_s=DELAY).run())
-"""
-
-Parent = Callable[..., subprocess.Popen[str]]
-needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads the processes from Linux's /proc")
-
-
-@pytest.fixture
-def parent() -> Iterator[Parent]:
-    """Starts a parent of two workers that do `work`."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start(
-        work: str = "work = until_told", steady_s: float = 0.0, first_delay_s: float = 0.01
-    ) -> subprocess.Popen[str]:
-        script = SCRIPT.replace("WORK", textwrap.dedent(work))
-        script = script.replace("STEADY", str(steady_s)).replace("DELAY", str(first_delay_s))
-        started.append(
-            subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True,
-                start_new_session=True)
-        )  # fmt: skip
-        return started[-1]
-
-    yield start
-    for process in started:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        if process.stdout:
-            process.stdout.close()
-
-
-def lines_until(process: subprocess.Popen[str], word: str, times: int = 1) -> list[str]:
-    assert process.stdout
-    lines = []
-    for line in process.stdout:
-        lines.append(line.strip())
-        times -= word in line
-        if not times:
-            return lines
-    raise AssertionError(f"it ended without {word!r}: {lines}")
-
-
-def by_slot(process: subprocess.Popen[str]) -> dict[int, int]:
-    """The workers' process ids by their slots, once both are up and were greeted."""
-    lines: list[str] = []
-    while sum("pid" in line for line in lines) < 2 or "greeting" not in lines:
-        lines += lines_until(process, "")
-    assert lines.count("greeting") == 1
-    return {int(line.split()[3]): int(line.split()[1]) for line in lines if line.startswith("pid")}
-
-
-def up(process: subprocess.Popen[str]) -> list[int]:
-    """The workers' process ids, once both are up and were greeted."""
-    return list(by_slot(process).values())
-
-
-def rest(process: subprocess.Popen[str]) -> list[str]:
-    assert process.stdout
-    return process.stdout.read().splitlines()
+from tests.serving.process.parents import PATIENCE_S, Parent, by_slot, lines_until, needs_proc, rest, up
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -135,7 +51,7 @@ def test_each_worker_has_a_slot_of_its_own_the_smallest_that_is_free(parent: Par
 
 
 def test_worker_that_dies_young_is_replaced_after_a_while(parent: Parent) -> None:
-    process = parent(steady_s=3600)
+    process = parent(steady=3600)
     subprocess.run(["kill", "-KILL", str(up(process)[0])], check=True)
     assert "another is started in 0.01 s" in lines_until(process, "pid")[-2]
 
@@ -153,7 +69,7 @@ def test_delay_doubles_with_each_failure_in_a_row_and_a_failure_that_was_overcom
                 raise StartError("broken meanwhile", 7)
             until_told(listener, tell, slot)
         """,
-        steady_s=3600,
+        steady=3600,
     )
     victim = up(process)[0]
     for failures, delays in ((3, ["0.01", "0.02", "0.04", "0.08"]), (1, ["0.01", "0.02"])):
@@ -170,7 +86,7 @@ def test_delay_doubles_with_each_failure_in_a_row_and_a_failure_that_was_overcom
 
 @needs_proc
 def test_worker_that_is_due_waits_and_is_not_started_once_all_is_to_stop(parent: Parent) -> None:
-    process = parent(steady_s=3600, first_delay_s=3600)
+    process = parent(steady=3600, delay=3600)
     for victim in up(process):
         os.kill(victim, signal.SIGKILL)
         assert "another is started in 10 s" in lines_until(process, "warning")[-1]  # and never later
@@ -243,30 +159,3 @@ def test_new_workers_that_never_come_up_are_given_up_after_some_tries(parent: Pa
     warnings = [line for line in rest(process) if line.startswith("warning")]
     assert len(warnings) == 6  # of the first death, of four more tries, and of giving up
     assert warnings[-1] == "warning: broken meanwhile"
-
-
-def test_second_signal_tells_the_workers_to_stop_at_once(parent: Parent) -> None:
-    process = parent(
-        """
-        def work(listener, tell, slot):
-            wishes = []
-            signal.signal(signal.SIGTERM, lambda *_: say("wish"))
-            signal.signal(signal.SIGUSR1, lambda *_: wishes.append(1))
-            tell([])
-            say(f"pid {os.getpid()} slot {slot}")
-            while not wishes: time.sleep(0.01)
-        """
-    )
-    up(process)
-    process.terminate()
-    lines_until(process, "wish", 2)
-    process.terminate()
-    assert process.wait(PATIENCE_S) == 0
-    assert "stopping at once" in rest(process)
-
-
-def test_workers_stop_when_their_parent_has_gone(parent: Parent) -> None:
-    process = parent()
-    up(process)
-    process.kill()
-    assert sorted(rest(process)) == ["stopped", "stopped"]  # to the end of the pipe: no worker holds it any more
