@@ -3,15 +3,16 @@
 import os
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version as package_version
 from typing import TextIO
 
 from digitforge.machine.cores import cores_allowed
 from serving.engine.device import has_nvidia_driver
+from serving.process.heartbeat import HangWatch, Heartbeats
 from serving.process.port import PortError, address_of, hold, reserve, share
-from serving.process.supervisor import Supervisor
+from serving.process.supervisor import Supervisor, Tell
 from serving.repository.model_repository import (
     DISCRIMINATOR,
     GENERATOR,
@@ -43,8 +44,16 @@ def main(arguments: list[str] | None = None) -> int:
     greet = partial(_greet, address_of(listener), workers)
     # grpcio's servers listen by themselves, on what is kept for them.
     sockets = [hold(listener)] * workers if settings.transport == "grpcio" else share(listener, workers)
+    heartbeats = Heartbeats(slots=2 * workers)  # as any memory that processes share, made before they are forked
     return Supervisor(
-        partial(work, settings, threads), sockets, greet, say, warn, grace_s=settings.grace_s, companions={}
+        partial(work, settings, threads, heartbeats),
+        sockets,
+        greet,
+        say,
+        warn,
+        grace_s=settings.grace_s,
+        companions={},
+        watch=HangWatch(heartbeats, settings.hang_s) if settings.hang_s else None,
     ).run()
 
 
@@ -61,13 +70,13 @@ def check_models(settings: Settings) -> None:
 
 
 def work(
-    settings: Settings, threads: int, listener: socket.socket, ready: Callable[[list[str]], None], slot: int
+    settings: Settings, threads: int, heartbeats: Heartbeats, listener: socket.socket, tell: Tell, slot: int
 ) -> None:
     """A worker's whole life: see `serving.process.worker.work`."""
     # Only now: the parent needs none of it, and forks before gRPC or ONNX Runtime has a thread.
     from serving.process import worker
 
-    worker.work(settings, threads, listener, ready, slot)
+    worker.work(settings, threads, heartbeats, listener, tell, slot)
 
 
 def say(line: str) -> None:
@@ -84,7 +93,7 @@ def _tell(line: str, stream: TextIO) -> None:
     """Nobody may be there to read it, as behind `| head -1`: that must not end the server, or keep it from stopping."""
     try:
         print(line, file=stream, flush=True)
-    except BrokenPipeError:
+    except OSError:  # a pipe that nobody reads, or a terminal that is gone
         # Python would try again to write the line at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

@@ -143,7 +143,12 @@ class Settings(BaseSettings):
     max_request_bytes: int = Field(16 * 2**20, ge=1024, lt=2**31, description="size of one request message")
 
     # The end
-    grace_s: float = Field(10, ge=0, le=3600, description="seconds that calls in flight are given at shutdown")
+    hang_s: float = Field(
+        30, ge=0, le=3600, description="seconds after which a worker that shows no life is replaced; 0: never"
+    )
+    grace_s: float = Field(
+        10, ge=0, le=3600, description="seconds that calls in flight are given when a worker is to stop"
+    )
 
     @field_validator("versions", mode="before")
     @classmethod

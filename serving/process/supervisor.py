@@ -194,7 +194,7 @@ class Supervisor:
                 worker.failure = told
             elif not isinstance(told, Renewal):
                 self._welcome(worker, told)
-            elif not (self._stopping or worker.retired or worker.number in self._turns):
+            elif worker.number not in self._turns and not any(other.replaces is worker for other in self._workers):
                 self._say(f"{worker.child.name} {told.reason}: it is replaced")
                 self._turns.append(worker.number)
 
@@ -239,16 +239,18 @@ class Supervisor:
         self._due[worker.number] = time.monotonic() + delay
 
     def _take_turns(self) -> None:
-        """Start the next successor, once the one before serves and whom it replaced has ended."""
-        if not self._greeted or any(worker.retired or worker.replaces for worker in self._workers):
+        """Start the next successor, once all serve and whom the one before replaced has ended."""
+        if (
+            self._stopping
+            or not self._greeted
+            or self._due
+            or any(w.retired or w.serves_since is None for w in self._workers)
+        ):
             return
-        while self._turns:
+        if self._turns:
             number = self._turns.popleft()
-            for old in self._workers:
-                if old.number == number and old.serves_since is not None:
-                    self._start(number, old)
-                    return
-        if self._renewing and not self._stopping:
+            self._start(number, next(old for old in self._workers if old.number == number))
+        elif self._renewing:
             self._renewing = False
             self._say("the workers have been replaced")
 

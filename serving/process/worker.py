@@ -3,7 +3,9 @@
 import asyncio
 import signal
 import socket
+import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -12,6 +14,9 @@ from serving.digits.data_plane import DataPlane
 from serving.digits.pair import Pair
 from serving.engine.device import DeviceError, pick_provider
 from serving.process.child import AT_ONCE, StartError
+from serving.process.heartbeat import BEAT_S, Heartbeats
+from serving.process.memory import Memory
+from serving.process.supervisor import Renewal, Tell
 from serving.repository.model_repository import RepositoryError, choose_versions, find_repository
 from serving.services import health
 from serving.services.digits import SERVICE, DigitsServicer, add_digits_servicer
@@ -28,24 +33,26 @@ HELD_BYTES = 256 << 20  # of requests, by all calls of a process together; it is
 def work(
     settings: Settings,
     threads: int,
+    heartbeats: Heartbeats,
     listener: socket.socket,
-    ready: Callable[[list[str]], None],
+    tell: Tell,
     slot: int,
 ) -> None:
     """Serve in this process until it is told to stop.
 
     Args:
         settings: What, and how much.
-        listener: Where.
         threads: Of one inference on the CPU.
-        ready: Called once it serves, with lines for a person about what.
+        heartbeats: Of all workers.
+        listener: Where.
+        tell: See `serving.process.supervisor.Tell`.
         slot: Of this process in memory that all share.
 
     Raises:
         StartError: It cannot.
     """
     try:
-        _run(serve(settings, listener, threads, ready))
+        _run(serve(settings, listener, threads, tell, partial(heartbeats.beat, slot)))
     except (RepositoryError, DeviceError) as error:
         raise StartError(str(error)) from error
 
@@ -54,7 +61,8 @@ async def serve(
     settings: Settings,
     listener: socket.socket,
     threads: int,
-    ready: Callable[[list[str]], None],
+    tell: Tell,
+    beat: Callable[[], None],
 ) -> None:
     """Serve until SIGTERM, then finish what is in flight; `AT_ONCE` is not to wait for it.
 
@@ -62,7 +70,8 @@ async def serve(
         settings: What, and how much.
         listener: Where.
         threads: Of one inference on the CPU.
-        ready: Called once it serves, with lines for a person about what.
+        tell: Called once it serves, with lines for a person about what, and when it should be replaced.
+        beat: Called as long as the event loop turns.
 
     Raises:
         RepositoryError: There is no such model version, or it is not what it should be.
@@ -79,13 +88,24 @@ async def serve(
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, wishes.put_nowait, None)
     asyncio.get_running_loop().add_signal_handler(AT_ONCE, _wish_twice, wishes)
     server, checks = await _listen(settings, data_plane, listener)
-    ready([line for served in versions.values() for line in served.about()])
+    tell([line for served in versions.values() for line in served.about()])
+    pulse = asyncio.create_task(_pulse(beat, Memory(), tell))
     await wishes.get()
+    pulse.cancel()
 
     # First nobody new is sent here, then the port closes and calls in flight end, and only then the models go.
     checks.enter_graceful_shutdown()
     await _stop(server, settings.grace_s, wishes)
     await data_plane.close()
+
+
+async def _pulse(beat: Callable[[], None], memory: Memory, tell: Tell) -> None:
+    """Show that the event loop turns, and look what this process has grown to."""
+    while True:
+        beat()
+        if (reason := memory.look(time.monotonic())) is not None:
+            tell(Renewal(reason))
+        await asyncio.sleep(BEAT_S)
 
 
 def _wish_twice(wishes: asyncio.Queue[None]) -> None:

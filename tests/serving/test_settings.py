@@ -156,6 +156,7 @@ def test_unknown_key_of_the_file_is_refused_by_its_name(file: Path) -> None:
         ("stream_chunk_images", "0", "1"),
         ("max_request_bytes", "1023", "1024"),
         ("grace_s", "-0.5", "0"),
+        ("hang_s", "3601", "3600"),
         ("device", "tpu", "'auto', 'cpu' or 'cuda'"),
     ],
 )
