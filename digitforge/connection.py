@@ -17,6 +17,7 @@ from digitforge.errors import UnreachableError
 PORT = 50051  # the server's default
 TIMEOUT_S = 60.0
 ADDRESS_VARIABLE, TIMEOUT_VARIABLE = "DIGITFORGE_CLIENT_ADDRESS", "DIGITFORGE_CLIENT_TIMEOUT_S"
+UNIX = "unix:"
 HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]]+)(?::([0-9]+))?")  # an IPv6 address stands in brackets
 
 # gRPC's own retries (gRFC A6), of what has not answered anything yet: all calls of the contract may be repeated, since
@@ -54,7 +55,8 @@ class Endpoint:
     """Where a client's calls go.
 
     Attributes:
-        addresses: Such as `localhost:50051`, at least one. Calls go to each in turn.
+        addresses: Such as `localhost:50051`, at least one. Calls go to each in turn. Or one Unix socket, such as
+            `unix:/run/digitforge.sock`.
         timeout_s: What a call is given, with all its repetitions.
     """
 
@@ -78,6 +80,8 @@ class Endpoint:
             raise ValueError("at least one address is needed")
         try:
             addresses = tuple(dict.fromkeys(map(parse_address, texts)))
+            if len(addresses) > 1 and (sockets := [address for address in addresses if address.startswith(UNIX)]):
+                raise ValueError(f"{sockets[0]!r} is a Unix socket, which stands alone: gRPC takes no list with it")
         except ValueError as error:
             raise ValueError(f"{with_name}{error}") from None
         return cls(addresses, _timeout(timeout_s))
@@ -101,19 +105,24 @@ class Endpoint:
 
     @property
     def options(self) -> list[tuple[str, int | str]]:
-        """Of its channel; what a list of addresses is called by, is the first one's name."""
-        return [*OPTIONS, ("grpc.default_authority", self.addresses[0])]
+        """Of its channel. What a list of addresses is called by, is the first one's name; a Unix socket has none."""
+        authority = "localhost" if self.addresses[0].startswith(UNIX) else self.addresses[0]
+        return [*OPTIONS, ("grpc.default_authority", authority)]
 
 
 def parse_address(text: str) -> str:
-    """A host and a port; without one, the server's usual port.
+    """A host and a port; without one, the server's usual port. Or `unix:` and the path of a Unix socket.
 
     Raises:
         ValueError: It is none.
     """
+    if (path := text.strip()).startswith(UNIX) and path != UNIX:
+        return path
     found = HOST_AND_PORT.fullmatch(text.strip())
     if found is None or not 1 <= int(found[2] or PORT) <= 65535:
-        raise ValueError(f"{text!r} is no address: one is HOST:PORT, such as localhost:{PORT} or [::1]:{PORT}")
+        raise ValueError(
+            f"{text!r} is no address: one is HOST:PORT, such as localhost:{PORT} or [::1]:{PORT}, or unix:PATH"
+        )
     return f"{found[1]}:{found[2] or PORT}"
 
 

@@ -9,9 +9,10 @@ from importlib.metadata import version as package_version
 from typing import TextIO
 
 from digitforge.machine.cores import cores_allowed
+from serving.address import address_of
 from serving.engine.device import has_nvidia_driver
 from serving.process.heartbeat import HangWatch, Heartbeats
-from serving.process.port import PortError, address_of, hold, reserve, share
+from serving.process.port import PortError, hold, release, reserve, share
 from serving.process.supervisor import Supervisor, Tell
 from serving.repository.model_repository import (
     DISCRIMINATOR,
@@ -41,20 +42,24 @@ def main(arguments: list[str] | None = None) -> int:
     cores = cores_allowed()
     workers = settings.workers or (1 if settings.device != "cpu" and has_nvidia_driver() else cores)
     threads = settings.threads or max(1, cores // workers)
-    greet = partial(_greet, address_of(listener), workers)
+    address = address_of(listener)
     # grpcio's servers listen by themselves, on what is kept for them.
     sockets = [hold(listener)] * workers if settings.transport == "grpcio" else share(listener, workers)
     heartbeats = Heartbeats(slots=2 * workers)  # as any memory that processes share, made before they are forked
-    return Supervisor(
+    supervisor = Supervisor(
         partial(work, settings, threads, heartbeats),
         sockets,
-        greet,
+        partial(_greet, address, workers),
         say,
         warn,
         grace_s=settings.grace_s,
         companions={},
         watch=HangWatch(heartbeats, settings.hang_s) if settings.hang_s else None,
-    ).run()
+    )
+    try:
+        return supervisor.run()
+    finally:
+        release(address)
 
 
 def check_models(settings: Settings) -> None:

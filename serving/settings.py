@@ -27,6 +27,7 @@ from pydantic_settings import (
 
 from digitforge.pictures.sizes import MAX_PIXELS, RAW_BYTES
 from digitforge.version_numbers import FIRST, LAST
+from serving.address import UNIX
 
 log = logging.getLogger(__name__)
 PREFIX = "DIGITFORGE_"
@@ -100,7 +101,9 @@ class Settings(BaseSettings):
     config: Path | None = Field(None, description="TOML file with settings")
 
     # Where
-    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 or :: for every interface")
+    host: str = Field(
+        "127.0.0.1", description="address to listen on; 0.0.0.0 or :: for every interface; unix:PATH for a Unix socket"
+    )
     port: int = Field(50051, ge=0, le=65535, description="port to listen on; 0: a free one, which the log names")
 
     # What
@@ -169,7 +172,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _can_be_listened_on(self) -> Self:
-        if self.transport == "grpcio" and self.host.startswith("unix:") and self.workers != 1:
+        if self.transport == "grpcio" and self.host.startswith(UNIX) and self.workers != 1:
             raise ValueError(
                 f"workers = {self.workers or 'auto'}: by transport = grpcio a Unix socket has 1, since each would take "
                 "it from the one before"

@@ -20,7 +20,7 @@ def add_address(parser: argparse.ArgumentParser) -> None:
         "--address",
         type=addresses,
         metavar="HOST:PORT",
-        help=f"the server's, or several with commas (default: {ADDRESS_VARIABLE}, else localhost:{PORT})",
+        help=f"the server's, or several with commas, or unix:PATH (default: {ADDRESS_VARIABLE}, else localhost:{PORT})",
     )
     parser.add_argument(
         "--timeout-s",

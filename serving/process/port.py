@@ -2,6 +2,10 @@
 
 import errno
 import socket
+from pathlib import Path
+
+from serving.address import UNIX
+from serving.process import unix_socket
 
 BACKLOG = 1024
 
@@ -15,36 +19,39 @@ def reserve(host: str, port: int) -> socket.socket:
 
     It begins to listen at once: only then can no other server come in between, even one that shares its port.
 
+    Args:
+        host: A name or an address; or `unix:` and the path of a Unix socket.
+        port: Of a host.
+
     Raises:
         PortError: With the system's own reason.
     """
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that are over do not count
-            if family == socket.AF_INET6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # :: is every interface, IPv4 as well
-            listener.bind(address)
-            listener.listen(BACKLOG)
-        except OSError:
-            listener.close()
-            raise
+        if host.startswith(UNIX):
+            return unix_socket.listen(Path(host.removeprefix(UNIX)), BACKLOG)
+        return _listen(host, port)
     except OSError as error:
         reason = "Address already in use" if error.errno == errno.EADDRINUSE else error.strerror or error
+        where = host if host.startswith(UNIX) else f"{host} port {port}"
         raise PortError(
-            f"cannot listen on {host} port {port}: {reason}; choose another with --host and --port "
+            f"cannot listen on {where}: {reason}; choose another with --host and --port "
             "(DIGITFORGE_HOST and DIGITFORGE_PORT)"
         ) from error
-    return listener
+
+
+def release(address: str) -> None:
+    """Once nobody listens there any more: leave nothing behind, such as a Unix socket's file."""
+    if address.startswith(UNIX):
+        unix_socket.remove(Path(address.removeprefix(UNIX)))
 
 
 def share(listener: socket.socket, count: int) -> list[socket.socket]:
-    """A reserved socket and `count - 1` more on its port, among which the system spreads new connections."""
-    if count == 1:
-        return [listener]
+    """A reserved socket and `count - 1` more on its port, among which the system spreads new connections.
+
+    Of a Unix socket there is one: all take their connections from it.
+    """
+    if listener.family == socket.AF_UNIX:
+        return [listener] * count
     sharers = [listener]
     for _ in range(count - 1):
         other = _beside(listener)
@@ -69,10 +76,21 @@ def hold(listener: socket.socket) -> socket.socket:
     return holder
 
 
-def address_of(listener: socket.socket) -> str:
-    """Where a socket listens, such as `127.0.0.1:50051`."""
-    host, port = listener.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _listen(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that are over do not count
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # :: is every interface, IPv4 as well
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def _beside(listener: socket.socket) -> socket.socket:

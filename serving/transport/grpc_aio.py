@@ -4,11 +4,14 @@ It has the same limits where grpcio has them. docs/transports.md tells what diff
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import grpc
+
+from serving.address import UNIX, address_of
 
 Handler: TypeAlias = Any  # a grpc.RpcMethodHandler, which is generic for type checkers alone
 WATCH_S = 0.5
@@ -83,12 +86,18 @@ class Server:
         Raises:
             OSError: The address cannot be listened on.
         """
-        address = _address_of(listener)
+        address = own = address_of(listener)
+        if listener.family == socket.AF_UNIX:
+            # At its end grpcio removes the file that it has made, whosever it is by then: under another name, a
+            # successor's stays.
+            own = f"{address}.{os.getpid()}"
         try:
-            self._server.add_insecure_port(address)
+            self._server.add_insecure_port(own)
         except RuntimeError as error:
-            raise OSError(f"grpcio cannot listen on {address}") from error
+            raise OSError(f"grpcio cannot listen on {own}") from error
         await self._server.start()
+        if own != address:
+            os.replace(own.removeprefix(UNIX), address.removeprefix(UNIX))
         self._watch = asyncio.create_task(self._end_with_the_server())
 
     async def stop(self, grace_s: float | None) -> None:
@@ -107,10 +116,3 @@ class Server:
         while core._server.is_running():
             await asyncio.sleep(WATCH_S)
         raise SystemExit("grpcio's server has ended by itself")
-
-
-def _address_of(listener: socket.socket) -> str:
-    if listener.family == socket.AF_UNIX:
-        return f"unix:{listener.getsockname()}"
-    host, port = listener.getsockname()[:2]
-    return f"[{host}]:{port}" if listener.family == socket.AF_INET6 else f"{host}:{port}"

@@ -1,11 +1,13 @@
 """The port is nobody else's, and shared by its own."""
 
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from serving.process.port import PortError, address_of, hold, reserve, share
+from serving.address import address_of
+from serving.process.port import PortError, hold, release, reserve, share
 
 
 def test_reserved_port_is_refused_to_a_second_server_even_once_it_is_shared() -> None:
@@ -109,3 +111,43 @@ def test_every_ipv6_interface_is_every_interface() -> None:
 def test_address_of_another_machine_is_refused() -> None:
     with pytest.raises(PortError, match=r"192\.0\.2\.1"):
         reserve("192.0.2.1", 0)
+
+
+def test_unix_socket_is_refused_to_a_second_server(tmp_path: Path) -> None:
+    host = f"unix:{tmp_path}/socket"
+    first = reserve(host, 0)
+    with pytest.raises(PortError, match=rf"cannot listen on {host}: Address already in use; .*--host"):
+        reserve(host, 0)
+    release(host)  # it does nothing while somebody listens
+    socket.socket(socket.AF_UNIX).connect(str(tmp_path / "socket"))
+    first.close()
+
+
+def test_unix_socket_of_a_dead_server_is_replaced_and_at_the_end_none_is_left(tmp_path: Path) -> None:
+    host = f"unix:{tmp_path}/socket"
+    reserve(host, 0).close()
+    assert (tmp_path / "socket").is_socket()
+    reserve(host, 0).close()
+    release(host)
+    assert list(tmp_path.iterdir()) == []
+    release(host)
+
+
+def test_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "socket").write_text("mine")
+    with pytest.raises(PortError, match="in use"):
+        reserve(f"unix:{tmp_path}/socket", 0)
+    assert (tmp_path / "socket").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("path", "reason"), [("nowhere/socket", "No such file"), ("s" * 200, "too long")])
+def test_path_where_no_socket_can_be_is_refused(tmp_path: Path, path: str, reason: str) -> None:
+    with pytest.raises(PortError, match=reason):
+        reserve(f"unix:{tmp_path}/{path}", 0)
+
+
+def test_all_workers_take_their_connections_from_one_unix_socket(tmp_path: Path) -> None:
+    first, second = share(reserve(f"unix:{tmp_path}/socket", 0), 2)
+    assert first is second
+    assert address_of(first) == f"unix:{tmp_path}/socket"
+    first.close()

@@ -8,8 +8,9 @@ import pytest
 
 from digitforge import AsyncClient, DeadlineExceededError, OverloadedError
 from protos.digits.v1 import digits_pb2 as pb
+from serving.address import address_of
 from serving.errors import ResourceExhaustedError
-from serving.process.port import address_of, reserve
+from serving.process.port import reserve
 from serving.services.digits import SERVICE, refuse
 from serving.transport.http2.server import Server
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import grpc
 
-from serving.process.port import address_of, hold, reserve
+from serving.address import address_of
+from serving.process.port import hold, reserve
 from serving.transport import grpc_aio
 from serving.transport.http2 import server as http2
 

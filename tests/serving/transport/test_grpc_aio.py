@@ -11,7 +11,8 @@ import grpc
 import pytest
 from h2.settings import SettingCodes
 
-from serving.process.port import address_of, hold, reserve
+from serving.address import address_of
+from serving.process.port import hold, reserve
 from serving.transport.grpc_aio import Server
 from serving.transport.http2.messages import prefixed
 from tests.serving.transport.either import PATIENCE_S, of_bytes
