@@ -1,6 +1,8 @@
 """The port is nobody else's, and shared by its own."""
 
+import errno
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +123,21 @@ def test_unix_socket_is_refused_to_a_second_server(tmp_path: Path) -> None:
     release(host)  # it does nothing while somebody listens
     socket.socket(socket.AF_UNIX).connect(str(tmp_path / "socket"))
     first.close()
+
+
+def test_unix_socket_of_a_server_that_is_too_busy_to_answer_is_refused(tmp_path: Path) -> None:
+    with ExitStack() as sockets:
+        busy = sockets.enter_context(socket.socket(socket.AF_UNIX))
+        busy.bind(str(tmp_path / "socket"))
+        busy.listen(0)
+        refused = 0
+        while not refused:
+            caller = sockets.enter_context(socket.socket(socket.AF_UNIX))
+            caller.setblocking(False)
+            refused = caller.connect_ex(str(tmp_path / "socket"))
+        assert refused == errno.EAGAIN
+        with pytest.raises(PortError, match="in use"):
+            reserve(f"unix:{tmp_path}/socket", 0)
 
 
 def test_unix_socket_of_a_dead_server_is_replaced_and_at_the_end_none_is_left(tmp_path: Path) -> None:

@@ -90,6 +90,30 @@ def test_old_worker_that_dies_meanwhile_has_its_successor_and_no_other(parent: P
     assert rest(process).count("stopped") == 2
 
 
+def test_successor_of_one_that_died_meanwhile_is_followed_by_another_where_it_fails(
+    parent: Parent, tmp_path: Path
+) -> None:
+    process = parent(
+        f"""
+        def work(listener, tell, slot):
+            if slot == 2:
+                say("slowly")
+                while not os.path.exists({str(tmp_path / "now")!r}): time.sleep(0.01)
+                raise StartError("no such model")
+            until_told(listener, tell, slot)
+        """
+    )
+    victim = by_slot(process)[0]
+    process.send_signal(signal.SIGHUP)
+    lines_until(process, "slowly")
+    os.kill(victim, signal.SIGKILL)
+    lines_until(process, "on its way")
+    (tmp_path / "now").touch()
+    warning, new = lines_until(process, "pid")
+    assert warning == "warning: no such model; another is started in 0 s"
+    assert new.endswith("slot 0")
+
+
 def test_worker_that_asks_for_it_is_replaced_alone(parent: Parent) -> None:
     process = parent(
         """
