@@ -145,6 +145,36 @@ class Settings(BaseSettings):
     )
     max_request_bytes: int = Field(16 * 2**20, ge=1024, lt=2**31, description="size of one request message")
 
+    compression: Literal["none", "gzip"] = Field(
+        "none",
+        description="of answers, where the caller accepts it; digits hardly shrink by it, and it costs much time",
+    )
+
+    # Connections: of seconds, 0 is no limit
+    max_connections: int = Field(
+        0, ge=0, description="connections of one worker; 0: as many as the system lets it have files open"
+    )
+    max_connection_streams: int = Field(100, ge=1, le=4096, description="calls of one connection at a time")
+    max_connection_age_s: float = Field(
+        0, ge=0, description="after which a connection is told to go, give or take a tenth, so that clients spread anew"
+    )
+    max_connection_age_grace_s: float = Field(60, ge=0, description="seconds that its calls in flight are given then")
+    max_connection_idle_s: float = Field(300, ge=0, description="seconds that a connection may be without a call")
+    handshake_s: float = Field(10, ge=0, description="seconds within which a connection has to speak HTTP/2")
+    keepalive_s: float = Field(
+        7200, ge=0, description="seconds of silence after which a client is asked whether it is there"
+    )
+    keepalive_timeout_s: float = Field(20, gt=0, description="seconds that its answer may take")
+    min_ping_interval_s: float = Field(
+        300, ge=0, description="seconds between pings of a client that is sent nothing; sooner is too soon"
+    )
+    max_ping_strikes: int = Field(
+        2, ge=0, description="pings too soon that are let pass; one more ends the connection; 0: any number is"
+    )
+    max_resets_per_s: int = Field(
+        2000, ge=1, le=1_000_000, description="calls that a connection may cancel a second; ten times as many at once"
+    )
+
     # The end
     hang_s: float = Field(
         30, ge=0, le=3600, description="seconds after which a worker that shows no life is replaced; 0: never"

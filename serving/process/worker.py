@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
+import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.digits.data_plane import DataPlane
@@ -18,16 +19,15 @@ from serving.process.heartbeat import BEAT_S, Heartbeats
 from serving.process.memory import Memory
 from serving.process.supervisor import Renewal, Tell
 from serving.repository.model_repository import RepositoryError, choose_versions, find_repository
-from serving.services import health
+from serving.services import health, reflection
 from serving.services.digits import SERVICE, DigitsServicer, add_digits_servicer
-from serving.services.reflection import add_reflection
 from serving.settings import Settings
 from serving.transport import grpc_aio
 from serving.transport.http2 import server as http2
-from serving.transport.http2.connection import MAX_HEADER_BYTES, MAX_STREAMS
+from serving.transport.limits import Limits
 
 Server = http2.Server | grpc_aio.Server
-HELD_BYTES = 256 << 20  # of requests, by all calls of a process together; it is more where the largest ones need it
+COMPRESSIONS = {"none": grpc.Compression.NoCompression, "gzip": grpc.Compression.Gzip}
 
 
 def work(
@@ -132,7 +132,7 @@ async def _listen(
     checks = health.HealthServicer()
     registry: Any = server  # it registers as a grpc.aio.Server does, and is none
     health_pb2_grpc.add_HealthServicer_to_server(checks, registry)
-    add_reflection([SERVICE, health.SERVICE], server)
+    reflection.add_reflection([SERVICE, health.SERVICE], server)
     await server.start(listener)
     for service in ("", SERVICE):
         checks.set(service, health_pb2.HealthCheckResponse.SERVING)
@@ -140,10 +140,32 @@ async def _listen(
 
 
 def _build_server(settings: Settings) -> Server:
+    limits, compression = _limits(settings), COMPRESSIONS[settings.compression]
     if settings.transport == "grpcio":
-        return grpc_aio.Server(settings.max_request_bytes, MAX_STREAMS, MAX_HEADER_BYTES)
-    held_bytes = max(HELD_BYTES, 4 * settings.max_request_bytes)
-    return http2.Server(settings.max_request_bytes, (f"/{health.SERVICE}/Watch",), held_bytes)
+        return grpc_aio.Server(limits, compression)
+    small = [health.SERVICE, *reflection.SERVICES]
+    return http2.Server(limits, small, (f"/{health.SERVICE}/Watch",), compression)
+
+
+def _limits(settings: Settings) -> Limits:
+    """What peers are given; as many bytes more as the largest requests need."""
+    largest = settings.max_request_bytes
+    return Limits(
+        max_message_bytes=largest,
+        held_bytes=max(Limits.held_bytes, 8 * largest),
+        connection_held_bytes=max(Limits.connection_held_bytes, 4 * largest),
+        max_connections=settings.max_connections,
+        max_streams=settings.max_connection_streams,
+        max_resets_per_s=settings.max_resets_per_s,
+        handshake_s=settings.handshake_s,
+        max_age_s=settings.max_connection_age_s,
+        age_grace_s=settings.max_connection_age_grace_s,
+        max_idle_s=settings.max_connection_idle_s,
+        keepalive_s=settings.keepalive_s,
+        keepalive_timeout_s=settings.keepalive_timeout_s,
+        min_ping_interval_s=settings.min_ping_interval_s,
+        max_ping_strikes=settings.max_ping_strikes,
+    )
 
 
 def _run(serving: Coroutine[Any, Any, None]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import grpc
 
 from serving.address import UNIX, address_of
+from serving.transport.limits import Limits
 
 Handler: TypeAlias = Any  # a grpc.RpcMethodHandler, which is generic for type checkers alone
 WATCH_S = 0.5
@@ -22,55 +23,35 @@ NEVER_MS = 2**31 - 1  # as grpcio says it
 class Server:
     """Serves servicers of grpc.aio, on a socket of its own beside the one that it is given.
 
-    It belongs to the event loop in which it is made. Of seconds, 0 is no limit.
+    It belongs to the event loop in which it is made.
 
     Args:
-        max_bytes: Size of a request message at most.
-        max_streams: Calls of one connection at a time.
-        max_header_bytes: Of a call's header fields.
-        max_age_s: After which a connection is told to go, give or take a tenth (gRFC A9) ...
-        age_grace_s: ... and how long its calls in flight are given then.
-        max_idle_s: How long a connection may be without a call.
-        keepalive_s: How long a connection may be silent before the client is asked whether it is there (gRFC A8) ...
-        keepalive_timeout_s: ... and how long it may take to answer.
-        min_ping_interval_s: More often, a client without calls may not ask ...
-        max_ping_strikes: ... but for so many times; then its connection ends. 0: ever so often.
+        limits: Those that grpcio has options for.
+        compression: Of answers, where the caller accepts it; a servicer can choose another.
     """
 
-    def __init__(
-        self,
-        max_bytes: int,
-        max_streams: int,
-        max_header_bytes: int,
-        *,
-        max_age_s: float = 0,
-        age_grace_s: float = 0,
-        max_idle_s: float = 0,
-        keepalive_s: float = 0,
-        keepalive_timeout_s: float = 20,
-        min_ping_interval_s: float = 300,
-        max_ping_strikes: int = 2,
-    ) -> None:
+    def __init__(self, limits: Limits, compression: grpc.Compression = grpc.Compression.NoCompression) -> None:
         seconds = {
-            "max_connection_age": max_age_s,
-            "max_connection_age_grace": age_grace_s,
-            "max_connection_idle": max_idle_s,
-            "keepalive_time": keepalive_s,
-            "keepalive_timeout": keepalive_timeout_s,
+            "max_connection_age": limits.max_age_s,
+            "max_connection_age_grace": limits.age_grace_s,
+            "max_connection_idle": limits.max_idle_s,
+            "keepalive_time": limits.keepalive_s,
+            "server_handshake_timeout": limits.handshake_s,
+            "keepalive_timeout": limits.keepalive_timeout_s,
         }
         options = {
-            "grpc.max_receive_message_length": max_bytes,
-            "grpc.max_concurrent_streams": max_streams,
+            "grpc.max_receive_message_length": limits.max_message_bytes,
+            "grpc.max_concurrent_streams": limits.max_streams,
             # Between the two limits, calls are refused by chance.
-            "grpc.max_metadata_size": max_header_bytes,
-            "grpc.absolute_max_metadata_size": max_header_bytes,
-            "grpc.http2.min_ping_interval_without_data_ms": round(min_ping_interval_s * 1000),
-            "grpc.http2.max_ping_strikes": max_ping_strikes,
+            "grpc.max_metadata_size": limits.max_header_bytes,
+            "grpc.absolute_max_metadata_size": limits.max_header_bytes,
+            "grpc.http2.min_ping_interval_without_data_ms": round(limits.min_ping_interval_s * 1000),
+            "grpc.http2.max_ping_strikes": limits.max_ping_strikes,
             "grpc.keepalive_permit_without_calls": 1,  # it asks also where no call is in flight, as http2 does
             "grpc.so_reuseport": 1,
             **{f"grpc.{name}_ms": round(limit * 1000) if limit else NEVER_MS for name, limit in seconds.items()},
         }
-        self._server = grpc.aio.server(options=list(options.items()))
+        self._server = grpc.aio.server(options=list(options.items()), compression=compression)
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: Sequence[grpc.GenericRpcHandler]) -> None:
         """As in grpc.aio."""

@@ -1,34 +1,91 @@
-"""How many bytes all calls of a process may hold of their requests: a caller can send faster than servicers take."""
+"""How many bytes calls may hold of their requests: a caller can send faster than servicers take.
+
+Where there is no room, the one that holds most makes it: the connection with the most, and of its calls the largest.
+Who asks for little is so never refused because somebody else has much.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import grpc
 
 from serving.transport.http2.messages import MessageError
 
+SMALL_BYTES = 64 * 1024  # calls that hold no more have a reserve that larger ones do not touch
+RESERVE = 16  # which is this part of the limit
 
-class ByteBudget:
-    """Bytes that are held, and how many may be.
+
+class Holder(Protocol):
+    """A call, as the budget knows it."""
+
+    held_bytes: int
+
+    def shed(self) -> None:
+        """End, since others need the room; `held_bytes` are given back by it."""
+
+
+class Budget:
+    """Of a process.
 
     Args:
         limit: Bytes at a time.
+        account_limit: Bytes at a time of one account.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._held = 0
+    def __init__(self, limit: int, account_limit: int) -> None:
+        self.limit, self.account_limit = limit, account_limit
+        self.held = 0
+        self.accounts: set[Account] = set()  # that hold something
 
-    def take(self, count: int) -> None:
-        """Hold so many bytes more.
+
+class Account:
+    """What one connection holds of a budget.
+
+    Args:
+        budget: The process's.
+        holders: The connection's calls.
+    """
+
+    def __init__(self, budget: Budget, holders: Callable[[], Iterable[Holder]]) -> None:
+        self._budget, self._holders = budget, holders
+        self.held = 0
+
+    def take(self, holder: Holder, count: int) -> None:
+        """Let a call hold so many bytes more; less, where it is negative.
 
         Raises:
             MessageError: RESOURCE_EXHAUSTED; then they are not held.
         """
-        if self._held + count > self._limit:
+        if count > 0:
+            self._make_room(holder, count)
+        holder.held_bytes += count
+        self._add(count)
+
+    def _add(self, count: int) -> None:
+        self.held += count
+        self._budget.held += count
+        if self.held:
+            self._budget.accounts.add(self)
+        else:
+            self._budget.accounts.discard(self)
+
+    def _make_room(self, holder: Holder, count: int) -> None:
+        budget, wanted = self._budget, holder.held_bytes + count
+        reserve = budget.limit // RESERVE if wanted <= SMALL_BYTES else 0
+        while self.held + count > budget.account_limit:
+            self._shed(self, holder, wanted, f"this connection's calls hold {self.held}", budget.account_limit)
+        while budget.held + count > budget.limit + reserve:
+            most = max(budget.accounts, key=lambda account: account.held, default=self)
+            account = most if most.held > self.held + count else self
+            self._shed(account, holder, wanted, f"the server holds {budget.held}", budget.limit)
+
+    def _shed(self, account: "Account", holder: Holder, wanted: int, held: str, limit: int) -> None:
+        """End an account's largest call, or raise where that is the one which asks."""
+        largest = max(account._holders(), key=lambda each: each.held_bytes, default=holder)
+        if largest is holder or (account is self and largest.held_bytes <= wanted) or not largest.held_bytes:
             raise MessageError(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
-                f"the server holds {self._held} bytes of requests already, and {self._limit} at most; try again later",
+                f"{held} bytes of requests already, and {limit} at most; try again later",
+                reason="budget",
             )
-        self._held += count
-
-    def give_back(self, count: int) -> None:
-        """Hold so many bytes less."""
-        self._held -= count
+        largest.shed()

@@ -1,47 +1,69 @@
 """One call: what has come of its request, its servicer's task, and what has gone of its answer.
 
-It is also the context that the servicer is given, with the part of grpc.aio's `ServicerContext` that servicers use.
+It is also the context that the servicer is given: a `ServicerContext` as grpc.aio has it.
 """
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any, NoReturn, Protocol, TypeAlias
 
 import grpc
 
-from serving.transport.http2.budget import ByteBudget
+from serving.transport.http2.budget import Account
+from serving.transport.http2.context import Context
 from serving.transport.http2.messages import (
+    ENCODINGS,
+    FIRST_STEP_BYTES,
+    STEP_BYTES,
     Fields,
     MessageError,
     MessageReader,
     MetadataItems,
     Received,
-    metadata_of,
+    deflated,
+    metadata_fields,
     prefixed,
     status_fields,
     timeout_s,
 )
 from serving.transport.http2.request_stream import MESSAGE_BYTES, RequestStream
+from serving.transport.limits import Limits
 
 log = logging.getLogger(__name__)
 
 Handler: TypeAlias = Any  # a grpc.RpcMethodHandler, whose four kinds of behaviour its stubs cannot tell apart
-RESPONSE_FIELDS = [(b":status", b"200"), (b"content-type", b"application/grpc")]
+RESPONSE_FIELDS = [
+    (b":status", b"200"),
+    (b"content-type", b"application/grpc"),
+    (b"grpc-accept-encoding", b",".join(ENCODINGS)),
+]
 OK_FIELDS = [(b"grpc-status", b"0")]
 LONGEST_S = 10 * 365 * 86_400.0  # a longer timeout is none: no timer reaches further
+LARGE_BYTES = 1 << 20  # a message beyond is parsed in a thread
+LARGE_ANSWER_BYTES = 64 * 1024  # an answer beyond is compressed in one
+FRAME_BYTES = 64  # that a frame of a message has on average, or its connection ends; but for ...
+SMALL_FRAMES = 1024  # ... so many
 
 
 class Carrier(Protocol):
     """What a call asks of the connection that it came on."""
 
     loop: asyncio.AbstractEventLoop
+    limits: Limits
+    account: Account
+    peer: str
 
     def send_response(self, call: "Call", fields: Fields, is_end: bool = False) -> None:
         """The answer's header fields; they are the whole answer where nothing follows."""
 
     def send_data(self, call: "Call", data: bytes) -> None:
         """Some of the answer's body."""
+
+    def check_unread(self) -> None:
+        """Raises MessageError, RESOURCE_EXHAUSTED, where too much waits to be read already."""
 
     def send_trailers(self, call: "Call", fields: Fields) -> None:
         """The answer's end."""
@@ -50,50 +72,61 @@ class Carrier(Protocol):
         """Let the client send so many bytes more of a call."""
 
     async def drain(self, call: "Call") -> None:
-        """Wait until what is to be sent of a call is little."""
+        """Let others write, and wait until what is to be sent of a call is little."""
+
+    def reset_unsent(self, call: "Call") -> bool:
+        """End a call's stream where some of its answer waits to be read; whether it did."""
+
+    async def in_thread(self, work: Callable[[], Any]) -> Any:
+        """Do what takes long beside the event loop."""
+
+    def refused(self, call: "Call", error: MessageError) -> None:
+        """Tell whoever counts that a call gets its status from here."""
 
     def forget(self, call: "Call") -> None:
         """A call has been answered, or abandoned."""
 
 
-class Call:
+class Call(Context):
     """A call from the moment that its header fields have come.
 
     Args:
         connection: Sends and acknowledges.
         stream_id: The call's stream on it.
+        path: The method's, as the caller wrote it.
         handler: What answers.
         fields: The request's header fields.
         max_bytes: Size of a request message at most.
-        budget: Of what all calls hold of their requests: one with a single request holds it to its end.
+        encoding: Of answers, where the caller accepts it.
     """
 
     def __init__(
         self,
         connection: Carrier,
         stream_id: int,
+        path: bytes,
         handler: Handler,
         fields: Fields,
         max_bytes: int,
-        budget: ByteBudget,
+        encoding: bytes | None,
     ) -> None:
-        self.stream_id = stream_id
-        self.ended = False  # the answer is complete, or nobody waits for it
+        super().__init__(connection.loop, fields, connection.peer, encoding)
+        self.stream_id, self.path = stream_id, path
+        self.held_bytes = 0  # of the connection's account
+        self.request_ended = False
         self.is_endless = False  # it ends with the connection alone
         self._connection = connection
-        self._loop = connection.loop
         self._handler = handler
-        self._fields = fields
-        self._budget = budget
-        self._held_bytes = 0  # of the budget
         self._task: asyncio.Task[None] | None = None
         self._request: Received | None = None  # of a call with one request, once it is here
-        self._stream = RequestStream(self.acknowledge, self.hold, self.read) if handler.request_streaming else None
-        self._answering = False  # the answer's header fields have gone
-        self._deadline: float | None = None
+        self._stream = (
+            RequestStream(self.acknowledge, self.hold, self.read_message) if handler.request_streaming else None
+        )
         self._timer: asyncio.TimerHandle | None = None
         self._max_bytes = max_bytes
         self._reader = MessageReader(b"identity", max_bytes)
+        self._message_began = self._loop.time()  # the one that is coming ...
+        self._message_bytes = self._message_frames = 0  # ... and what has come of it
 
     # What the connection tells
 
@@ -104,16 +137,21 @@ class Call:
             if (encoding := named.get(b"grpc-encoding")) is not None:
                 self._reader = MessageReader(encoding, self._max_bytes)
             if (timeout := named.get(b"grpc-timeout")) is not None and (seconds := timeout_s(timeout)) < LONGEST_S:
-                self._deadline = self._loop.time() + seconds
+                self.deadline = self._loop.time() + seconds
                 self._timer = self._loop.call_later(seconds, self._deadline_passed)
         except MessageError as error:
-            self._refuse(error)
+            self.refuse(error)
             return
         if self._stream is not None:
             self._run(self._stream)
 
-    def receive(self, data: bytes, is_end: bool) -> None:
-        """More of the request's body."""
+    def receive(self, data: bytes, is_end: bool) -> bool:
+        """More of the request's body.
+
+        Returns:
+            Whether it came as bodies do, and not in very many very small frames.
+        """
+        self.request_ended = is_end
         if self._stream is not None:
             self._stream.owe(len(data))
         else:
@@ -125,22 +163,51 @@ class Call:
                 raise MessageError(grpc.StatusCode.INTERNAL, "the request ends within a message")
             if self._stream is not None:
                 self._stream.receive(messages, is_end)
-                return
-            for message in messages:
-                if self._request is not None:
-                    raise MessageError(grpc.StatusCode.UNIMPLEMENTED, "more than one request message has come")
-                self._request = message
-            if is_end and self._request is None:
-                raise MessageError(grpc.StatusCode.UNIMPLEMENTED, "no request message has come")
+            else:
+                self._receive_one(messages, is_end)
         except MessageError as error:
-            self._refuse(error)
+            self.refuse(error)
             self._cancel()
-            return
-        if is_end and self._task is None and self._request is not None:
+            return True
+        if messages:
+            self._message_bytes = self._message_frames = 0
+            return True
+        self._message_frames += 1
+        if self._message_frames == 1:
+            self._message_began = self._loop.time()
+        self._message_bytes += len(data)
+        return self._message_frames < SMALL_FRAMES + self._message_bytes // FRAME_BYTES
+
+    def _receive_one(self, messages: list[Received], is_end: bool) -> None:
+        for message in messages:
+            if self._request is not None:
+                raise MessageError(grpc.StatusCode.UNIMPLEMENTED, "more than one request message has come")
+            self._request = message
+        if is_end and self._task is None:
+            if self._request is None:
+                raise MessageError(grpc.StatusCode.UNIMPLEMENTED, "no request message has come")
             self._run(self._request)
+
+    def look_at_clock(self, now: float) -> None:
+        """End the call where its request does not come; where its servicer does not take it, the caller may rest."""
+        if self.request_ended or (self._stream is not None and (self._stream.is_held_back or not self._message_frames)):
+            self._message_began = now
+            return
+        limits = self._connection.limits
+        allowed = limits.request_s + self._message_bytes / limits.request_bytes_per_s
+        if now - self._message_began > allowed:
+            late = MessageError(
+                grpc.StatusCode.DEADLINE_EXCEEDED,
+                f"{self._message_bytes} bytes of a request message came in {now - self._message_began:.0f} s, and it "
+                f"may take {limits.request_s:g} s and a second for {limits.request_bytes_per_s} bytes",
+                reason="slow",
+            )
+            self.refuse(late)
+            self._cancel()
 
     def abandon(self) -> None:
         """Nobody waits for the answer any more."""
+        self._abandoned = True
         self._set_ended()
         self._cancel()
 
@@ -149,32 +216,53 @@ class Call:
         self.end(code, details, metadata)
         self._cancel()
 
-    # The context that servicers are given
+    def shed(self) -> None:
+        """End the call, since others need the room that it takes."""
+        details = f"the server needs the room of the {self.held_bytes} bytes of this request; try again later"
+        self.refuse(MessageError(grpc.StatusCode.RESOURCE_EXHAUSTED, details, reason="budget"))
+        self._cancel()
+
+    # The context that servicers are given, where it sends or waits
 
     async def abort(self, code: grpc.StatusCode, details: str = "", trailing_metadata: MetadataItems = ()) -> NoReturn:
-        """End the call with a status that is not OK; raises, so that the servicer ends as well."""
+        """End the call with a status that is not OK; raises, so that the servicer ends as well.
+
+        What was set of details and metadata before stands where none are given.
+        """
         if code is grpc.StatusCode.OK:
             raise ValueError("abort takes a status that is not OK")
-        self.end(code, details, trailing_metadata)
+        self.end(code, details or self._details, tuple(trailing_metadata) or self._trailing)
         raise grpc.aio.AbortError
+
+    async def abort_with_status(self, status: grpc.Status) -> NoReturn:
+        """End the call with a status that is not OK; raises, so that the servicer ends as well."""
+        await self.abort(status.code, status.details, status.trailing_metadata or ())
+
+    async def send_initial_metadata(self, initial_metadata: MetadataItems) -> None:
+        """Begin the answer.
+
+        Raises:
+            grpc.aio.UsageError: It has begun.
+        """
+        if self._answering:
+            raise grpc.aio.UsageError("the initial metadata has been sent already")
+        self._begin(initial_metadata)
+
+    async def read(self) -> Any:
+        """The next request of a stream; `grpc.aio.EOF` after the last."""
+        if self._stream is None:
+            return grpc.aio.EOF
+        return await anext(self._stream, grpc.aio.EOF)
 
     async def write(self, message: Any) -> None:
         """Send an answer of a stream; waits while the caller does not read."""
         if self.ended:
             raise asyncio.CancelledError
+        frame = await self._framed(self._serialised(message))
         if not self._answering:
-            self._connection.send_response(self, RESPONSE_FIELDS)
-            self._answering = True
-        self._connection.send_data(self, prefixed(self._serialised(message)))
+            self._begin()
+        self._connection.send_data(self, frame)
         await self._connection.drain(self)
-
-    def invocation_metadata(self) -> tuple[tuple[str, str | bytes], ...]:
-        """The caller's metadata; values of keys that end in `-bin` are bytes."""
-        return metadata_of(self._fields)
-
-    def time_remaining(self) -> float | None:
-        """Seconds until the call's deadline, where it has one."""
-        return None if self._deadline is None else max(0.0, self._deadline - self._loop.time())
 
     # The end
 
@@ -182,12 +270,20 @@ class Call:
         """Answer with a status, unless the call has ended."""
         if self.ended:
             return
-        fields = status_fields(code, details, metadata)
+        self._code, self._details, self._trailing = code, details, metadata
+        is_plain_ok = code is grpc.StatusCode.OK and not details and not metadata
+        fields = OK_FIELDS if is_plain_ok else status_fields(code, details, metadata)
         if self._answering:
             self._connection.send_trailers(self, fields)
         else:
             self._connection.send_response(self, RESPONSE_FIELDS + fields, is_end=True)
         self._set_ended()
+
+    def refuse(self, error: MessageError) -> None:
+        """End the call by a status that is none of its servicer's."""
+        if not self.ended:
+            self._connection.refused(self, error)
+            self.end(error.code, str(error), error.metadata)
 
     # What its request stream asks for
 
@@ -201,18 +297,39 @@ class Call:
         Raises:
             MessageError: RESOURCE_EXHAUSTED, where all calls together would hold too much.
         """
-        self._budget.take(count)
-        self._held_bytes += count
+        if not self.ended:
+            self._connection.account.take(self, count)
 
-    def read(self, received: Received) -> Any:
-        """A request as its servicer takes it.
+    async def read_message(self, received: Received) -> Any:
+        """A request as its servicer takes it; what takes long is done in steps, in a thread.
 
         Raises:
             MessageError: It is damaged, too large or of another kind.
         """
-        message = self._reader.plain(received)
-        if received[0] and self._stream is None:
-            self.hold(len(message))
+        message = received[1]
+        if received[0]:
+            message = await self._inflated(received)
+        if len(message) > LARGE_BYTES:
+            return await self._connection.in_thread(lambda: self._parsed(bytes(message)))
+        return self._parsed(bytes(message))
+
+    async def _inflated(self, received: Received) -> bytes:
+        inflation = self._reader.inflation(received)
+        held = count = inflation.step(FIRST_STEP_BYTES)
+        wanted = FIRST_STEP_BYTES
+        try:
+            self.hold(held)
+            while count == wanted:
+                wanted = STEP_BYTES
+                count = await self._connection.in_thread(partial(inflation.step, wanted))
+                self.hold(count)
+                held += count
+            return inflation.plain()
+        finally:
+            if self._stream is not None:  # the others give it back with all that they hold
+                self.hold(-held)
+
+    def _parsed(self, message: bytes) -> Any:
         deserialise = self._handler.request_deserializer
         if deserialise is None:
             return message
@@ -227,22 +344,26 @@ class Call:
     async def _answer(self, request: Any) -> None:
         try:
             if self._stream is None:
-                request = self.read(request)
+                is_small = not request[0] and len(request[1]) <= LARGE_BYTES
+                request = self._parsed(bytes(request[1])) if is_small else await self.read_message(request)
+                self._request = None
+                self.hold(-self.held_bytes)  # of the request as it came; what its servicer keeps is its own
             if self._handler.response_streaming:
                 await self._answer_stream(request)
             else:
                 call = self._handler.stream_unary if self._stream is not None else self._handler.unary_unary
-                self._answer_one(self._serialised(await call(request, self)))
-            self.end(grpc.StatusCode.OK)
+                await self._answer_one(await call(request, self))
+            self.end(self._code or grpc.StatusCode.OK, self._details, self._trailing)
         except grpc.aio.AbortError:  # by `abort`, which has ended the call
             self.end(grpc.StatusCode.UNKNOWN, "the call was aborted")
         except MessageError as error:
-            self._refuse(error)
+            self.refuse(error)
         except asyncio.CancelledError:
             self.end(grpc.StatusCode.CANCELLED, "the call was cancelled")
         except Exception as error:
             log.exception("a call's servicer failed")
-            self.end(grpc.StatusCode.UNKNOWN, f"unexpected {type(error).__name__}: {error}")
+            code = self._code or grpc.StatusCode.UNKNOWN
+            self.end(code, f"unexpected {type(error).__name__}: {error}", self._trailing)
 
     async def _answer_stream(self, request: Any) -> None:
         call = self._handler.stream_stream if self._stream is not None else self._handler.unary_stream
@@ -254,17 +375,37 @@ class Call:
             async for answer in answers:
                 await self.write(answer)
 
-    def _answer_one(self, answer: bytes) -> None:
+    async def _answer_one(self, answer: Any) -> None:
+        if self.ended or (self._code is not None and self._code is not grpc.StatusCode.OK):
+            return
+        frame = await self._framed(self._serialised(answer))
         if self.ended:
             return
+        self._connection.check_unread()
         if not self._answering:
-            self._connection.send_response(self, RESPONSE_FIELDS)
-        self._connection.send_data(self, prefixed(answer))
-        self._connection.send_trailers(self, OK_FIELDS)
-        self._set_ended()
+            self._begin()
+        self._connection.send_data(self, frame)
 
-    def _refuse(self, error: MessageError) -> None:
-        self.end(error.code, str(error), error.metadata)
+    def _begin(self, metadata: MetadataItems = ()) -> None:
+        """Send the answer's header fields."""
+        fields = RESPONSE_FIELDS
+        if self._encoding is not None:
+            fields = [*fields, (b"grpc-encoding", self._encoding)]
+        if metadata:
+            fields = fields + metadata_fields(metadata)
+        self._connection.send_response(self, fields)
+        self._answering = True
+
+    async def _framed(self, message: bytes) -> bytes:
+        """An answer as it goes on the wire."""
+        encoding = None if self._next_is_plain else self._encoding
+        self._next_is_plain = False
+        if encoding is None:
+            return prefixed(message)
+        if len(message) <= LARGE_ANSWER_BYTES:
+            return deflated(message, encoding)
+        framed: bytes = await self._connection.in_thread(partial(deflated, message, encoding))
+        return framed
 
     def _set_ended(self) -> None:
         self.ended = True
@@ -273,15 +414,22 @@ class Call:
         if self._stream is not None:
             self._stream.release()
         self._reader.drop()  # as the budget takes its bytes back, whoever still holds the call
-        self._budget.give_back(self._held_bytes)
+        self._request = None
+        self._connection.account.take(self, -self.held_bytes)
         self._connection.forget(self)
+        for callback in self._done_callbacks:
+            self._loop.call_soon(callback, self)
+        self._done_callbacks.clear()
 
     def _cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
 
     def _deadline_passed(self) -> None:
-        self.cut_off(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the answer was there")
+        if self._answering and self._connection.reset_unsent(self):  # nobody reads it, and its status would not pass it
+            self.abandon()
+        else:
+            self.cut_off(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the answer was there")
 
     def _serialised(self, message: Any) -> bytes:
         write = self._handler.response_serializer

@@ -12,11 +12,13 @@ from urllib.parse import quote_from_bytes
 import grpc
 
 Fields = list[tuple[bytes, bytes]]
-Received = tuple[int, bytes]  # a message's flag, and its bytes as they came
+Received = tuple[int, bytes | memoryview]  # a message's flag, and its bytes as they came
 MetadataItems = Iterable[tuple[str, str | bytes]]
 
 PREFIX_BYTES = 5  # a flag, whether the message is compressed, and its length in 32 bits
 ENCODINGS = {b"identity": 0, b"gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}  # zlib's window bits
+FIRST_STEP_BYTES = 16 * 1024  # of a compressed message that are inflated at once, and ...
+STEP_BYTES = 256 * 1024  # ... at a time from then on
 TIMEOUT_UNITS_S = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 TIMEOUT_DIGITS = 8
 MESSAGE_CHARACTERS = 1000  # of a status at most: clients take no header fields beyond 8 or 16 kB
@@ -32,11 +34,14 @@ class MessageError(Exception):
     Attributes:
         code: The status for the caller.
         metadata: What goes with it.
+        reason: For whoever counts refusals, a word of `observer.Observer.call_refused`.
     """
 
-    def __init__(self, code: grpc.StatusCode, message: str, metadata: MetadataItems = ()) -> None:
+    def __init__(
+        self, code: grpc.StatusCode, message: str, metadata: MetadataItems = (), reason: str = "request"
+    ) -> None:
         super().__init__(message)
-        self.code, self.metadata = code, metadata
+        self.code, self.metadata, self.reason = code, metadata, reason
 
 
 class MessageReader:
@@ -70,13 +75,18 @@ class MessageReader:
         if not self._rest and len(data) >= PREFIX_BYTES and len(data) == PREFIX_BYTES + self._length(data):
             return [(data[0], data[PREFIX_BYTES:])]
         self._rest += data
-        messages = []
+        messages: list[Received] = []
         while len(self._rest) >= PREFIX_BYTES:
             end = PREFIX_BYTES + self._length(self._rest)
             if len(self._rest) < end:
                 break
-            messages.append((self._rest[0], bytes(self._rest[PREFIX_BYTES:end])))
-            del self._rest[:end]
+            flag = self._rest[0]
+            if len(self._rest) == end:  # no copy: it may be large
+                messages.append((flag, memoryview(self._rest)[PREFIX_BYTES:]))
+                self._rest = bytearray()
+            else:
+                messages.append((flag, bytes(memoryview(self._rest)[PREFIX_BYTES:end])))
+                del self._rest[:end]
         return messages
 
     @property
@@ -86,7 +96,7 @@ class MessageReader:
 
     def drop(self) -> None:
         """Let go of what has come of the next message."""
-        self._rest.clear()
+        self._rest = bytearray()
 
     def _length(self, data: bytes | bytearray) -> int:
         length = int.from_bytes(data[1:PREFIX_BYTES], "big")
@@ -101,32 +111,73 @@ class MessageReader:
             NEVER_AGAIN,
         )
 
-    def plain(self, received: Received) -> bytes:
-        """A message as it was before its compression.
+    def inflation(self, received: Received) -> "Inflation":
+        """Of a message whose flag says that it is compressed.
+
+        Raises:
+            MessageError: INTERNAL where it cannot be.
+        """
+        flag, message = received
+        if flag != 1 or not self._window_bits:
+            raise MessageError(grpc.StatusCode.INTERNAL, f"a message has flag {flag}, but no grpc-encoding is given")
+        return Inflation(message, self._window_bits, self._too_large(f"more than {self._max_bytes}"), self._max_bytes)
+
+
+class Inflation:
+    """A message being decompressed, a step at a time: a few bytes can become very many.
+
+    Args:
+        message: As it came.
+        window_bits: zlib's, of its encoding.
+        too_large: What to raise where it becomes more than ...
+        max_bytes: ... this.
+    """
+
+    def __init__(self, message: bytes | memoryview, window_bits: int, too_large: MessageError, max_bytes: int) -> None:
+        self._rest: bytes | memoryview = message
+        self._inflator = zlib.decompressobj(window_bits)
+        self._too_large, self._max_bytes = too_large, max_bytes
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def step(self, count: int) -> int:
+        """Decompress up to so many bytes more; how many those were, fewer than `count` once it is whole.
 
         Raises:
             MessageError: RESOURCE_EXHAUSTED for one that is too large, INTERNAL for one that is damaged.
         """
-        flag, message = received
-        if flag == 0:
-            return message
-        if flag != 1 or not self._window_bits:
-            raise MessageError(grpc.StatusCode.INTERNAL, f"a message has flag {flag}, but no grpc-encoding is given")
-        inflator = zlib.decompressobj(self._window_bits)
         try:
-            plain = inflator.decompress(message, self._max_bytes + 1)
+            part = self._inflator.decompress(self._rest, count)
         except zlib.error as error:
             raise MessageError(grpc.StatusCode.INTERNAL, f"a message cannot be decompressed: {error}") from error
-        if len(plain) > self._max_bytes:
-            raise self._too_large(f"more than {self._max_bytes}")
-        if not inflator.eof or inflator.unused_data:
+        self._rest = self._inflator.unconsumed_tail
+        self._parts.append(part)
+        self._size += len(part)
+        if self._size > self._max_bytes:
+            raise self._too_large
+        return len(part)
+
+    def plain(self) -> bytes:
+        """The message as it was before its compression, once it is whole.
+
+        Raises:
+            MessageError: INTERNAL for one that ends too soon or too late.
+        """
+        if not self._inflator.eof or self._inflator.unused_data:
             raise MessageError(grpc.StatusCode.INTERNAL, "a message's compressed bytes end too soon or too late")
-        return plain
+        return b"".join(self._parts)
 
 
 def prefixed(message: bytes) -> bytes:
     """A message with what goes before it on the wire."""
     return b"\0" + len(message).to_bytes(4, "big") + message
+
+
+def deflated(message: bytes, encoding: bytes) -> bytes:
+    """A message in one of `ENCODINGS` that is not `identity`, with what goes before it on the wire."""
+    deflator = zlib.compressobj(wbits=ENCODINGS[encoding])
+    body = deflator.compress(message) + deflator.flush()
+    return b"\1" + len(body).to_bytes(4, "big") + body
 
 
 def timeout_s(value: bytes) -> float:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from serving.transport.http2.messages import PREFIX_BYTES, Received
@@ -21,7 +21,10 @@ class RequestStream(AsyncIterator[Any]):
     """
 
     def __init__(
-        self, acknowledge: Callable[[int], None], hold: Callable[[int], None], read: Callable[[Received], Any]
+        self,
+        acknowledge: Callable[[int], None],
+        hold: Callable[[int], None],
+        read: Callable[[Received], Awaitable[Any]],
     ) -> None:
         self._let_send, self._hold, self._read = acknowledge, hold, read
         self._messages: deque[Received] = deque()
@@ -58,10 +61,15 @@ class RequestStream(AsyncIterator[Any]):
         self._waiting_bytes -= _weight(received)
         self._acknowledge()
         self._hold(-_weight(received))
-        return self._read(received)
+        return await self._read(received)
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether the caller may not send, since the servicer does not take what has come."""
+        return self._waiting_bytes > WAITING_BYTES
 
     def _acknowledge(self) -> None:
-        if self._unacknowledged and self._waiting_bytes <= WAITING_BYTES:
+        if self._unacknowledged and not self.is_held_back:
             self._let_send(self._unacknowledged)
             self._unacknowledged = 0
 

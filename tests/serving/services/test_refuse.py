@@ -13,6 +13,7 @@ from serving.errors import ResourceExhaustedError
 from serving.process.port import reserve
 from serving.services.digits import SERVICE, refuse
 from serving.transport.http2.server import Server
+from serving.transport.limits import Limits
 
 
 def attempts_of(delay_s: float, timeout_s: float, outcome: type[Exception]) -> int:
@@ -25,7 +26,7 @@ def attempts_of(delay_s: float, timeout_s: float, outcome: type[Exception]) -> i
         await refuse(context, ResourceExhaustedError("full", delay_s))
 
     async def run() -> None:
-        server, listener = Server(2**20, endless=(), held_bytes=2**20), reserve("127.0.0.1", 0)
+        server, listener = Server(Limits()), reserve("127.0.0.1", 0)
         handler: Any = grpc.unary_unary_rpc_method_handler(score, pb.ScoreRequest.FromString)
         server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, {"Score": handler})])
         await server.start(listener)

@@ -10,10 +10,11 @@ from serving.address import address_of
 from serving.process.port import hold, reserve
 from serving.transport import grpc_aio
 from serving.transport.http2 import server as http2
+from serving.transport.limits import Limits
 
 TRANSPORTS = ("http2", "grpcio")
 PATIENCE_S = 30
-MESSAGE_BYTES, HEADER_BYTES, STREAMS = 1 << 20, 16 * 1024, 100
+LIMITS = Limits(max_message_bytes=1 << 20)
 
 
 @asynccontextmanager
@@ -22,9 +23,9 @@ async def serving(transport: str, register: Callable[[Any], None]) -> AsyncItera
     server: http2.Server | grpc_aio.Server
     listener = reserve("127.0.0.1", 0)
     if transport == "grpcio":
-        server, listener = grpc_aio.Server(MESSAGE_BYTES, STREAMS, HEADER_BYTES), hold(listener)
+        server, listener = grpc_aio.Server(LIMITS), hold(listener)
     else:
-        server = http2.Server(MESSAGE_BYTES, (), 4 * MESSAGE_BYTES)
+        server = http2.Server(LIMITS)
     register(server)
     await server.start(listener)
     yield address_of(listener)

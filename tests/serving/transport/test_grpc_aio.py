@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from serving.address import address_of
 from serving.process.port import hold, reserve
 from serving.transport.grpc_aio import Server
 from serving.transport.http2.messages import prefixed
+from serving.transport.limits import Limits
 from tests.serving.transport.either import PATIENCE_S, of_bytes
 from tests.serving.transport.http2.raw_client import raw_client
 
+LIMITS = Limits(max_message_bytes=1000, max_streams=3, max_header_bytes=2000)
 Test = Callable[[str], Awaitable[None]]
 
 
@@ -26,7 +29,7 @@ async def echo(request: bytes, context: Any) -> bytes:
 
 
 def serve_echo(**limits: Any) -> Server:
-    server = Server(**({"max_bytes": 1000, "max_streams": 3, "max_header_bytes": 2000} | limits))
+    server = Server(replace(LIMITS, **limits))
     of_bytes(Echo=grpc.unary_unary_rpc_method_handler(echo))(server)
     return server
 
@@ -116,7 +119,7 @@ def test_address_that_cannot_be_listened_on_is_told() -> None:
     async def test() -> None:
         listener = reserve("127.0.0.1", 0)  # which nobody may share
         with pytest.raises(OSError, match=address_of(listener)):
-            await Server(1000, 3, 2000).start(listener)
+            await Server(LIMITS).start(listener)
         listener.close()
 
     asyncio.run(test())
@@ -144,7 +147,7 @@ def test_stop_does_not_wait_for_a_client_that_does_not_read() -> None:
             answered.set()
             return bytes(32 << 20)
 
-        server = Server(1000, 3, 2000)
+        server = Server(LIMITS)
         of_bytes(Much=grpc.unary_unary_rpc_method_handler(much))(server)
         await server.start(holder)
         async with raw_client(address_of(holder), receive_bytes=2048) as client:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -14,11 +15,14 @@ from serving.process.port import reserve
 from serving.transport.http2.call import Call as ServedCall
 from serving.transport.http2.messages import prefixed
 from serving.transport.http2.server import Server
+from serving.transport.limits import Limits
 from tests.serving.transport.http2.raw_client import RawClient, raw_client
 
 PATIENCE_S = 30
 LIMIT = 2 * 2**20  # bytes of a message
 HELD = 3 * LIMIT // 2  # of all requests
+# The raw client pings whenever it wants to know how far the server is.
+LIMITS = Limits(LIMIT, held_bytes=HELD, connection_held_bytes=HELD, max_ping_strikes=0)
 EARLY = bytes(160_000)
 
 
@@ -128,10 +132,10 @@ def handlers(echo: Echo) -> grpc.GenericRpcHandler:
 
 
 @asynccontextmanager
-async def serving(held_bytes: int = HELD) -> AsyncIterator[tuple[Echo, Server, str]]:
-    """A servicer, its server, and the address."""
+async def serving(**limits: Any) -> AsyncIterator[tuple[Echo, Server, str]]:
+    """A servicer, its server, and the address; `limits` in place of those of `LIMITS`."""
     echo = Echo()
-    server = Server(LIMIT, endless=("/Echo/Endless",), held_bytes=held_bytes)
+    server = Server(replace(LIMITS, **limits), small=("Small",), endless=("/Echo/Endless",))
     server.add_generic_rpc_handlers([handlers(echo)])
     listener = reserve("127.0.0.1", 0)
     await server.start(listener)
@@ -150,11 +154,11 @@ def with_server(test: Callable[[Any, Echo, Server], Awaitable[None]]) -> None:
     asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
 
 
-def with_raw_client(test: Callable[[RawClient, Echo, Server], Awaitable[None]], held_bytes: int = HELD) -> None:
-    """Run a test on a connection whose every frame is the test's own."""
+def with_raw_client(test: Callable[[RawClient, Echo, Server], Awaitable[None]], **limits: Any) -> None:
+    """Run a test on a connection whose every frame is the test's own; `limits` in place of those of `LIMITS`."""
 
     async def run() -> None:
-        async with serving(held_bytes) as (echo, server, address), raw_client(address) as client:
+        async with serving(**limits) as (echo, server, address), raw_client(address) as client:
             await test(client, echo, server)
 
     asyncio.run(asyncio.wait_for(run(), PATIENCE_S))

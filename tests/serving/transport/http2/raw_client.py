@@ -23,6 +23,7 @@ from h2.events import (
     TrailersReceived,
 )
 
+FRAME_HEAD = 9  # bytes, of which the first three are the length of what follows
 CODES = {code.value[0]: code for code in grpc.StatusCode}
 USUAL = {
     ":method": "POST",
@@ -72,6 +73,7 @@ class RawClient:
         self._reader, self._writer = reader, writer
         self._calls: dict[int, Call] = {}
         self._pongs = 0
+        self._received = bytearray()  # of the next frame
 
     def begin(
         self,
@@ -90,8 +92,11 @@ class RawClient:
         return call
 
     async def send(self, call: Call, data: bytes, is_end: bool = False) -> None:
-        """Some of a call's body, as the server's windows let it; waits until all has gone."""
-        while data:
+        """Some of a call's body, as the server's windows let it; waits until all has gone.
+
+        Of a call that was answered before its end, and whose stream the server has let go, nothing goes.
+        """
+        while data and call.reset is not ErrorCodes.NO_ERROR:
             room = min(self.http.local_flow_control_window(call.stream_id), self.http.max_outbound_frame_size)
             if room:
                 self.http.send_data(call.stream_id, data[:room])
@@ -99,7 +104,7 @@ class RawClient:
                 self.flush()
             else:
                 await self.receive()
-        if is_end:
+        if is_end and call.reset is not ErrorCodes.NO_ERROR:
             self.http.end_stream(call.stream_id)
         self.flush()
         await self._writer.drain()
@@ -152,9 +157,16 @@ class RawClient:
         with suppress(ConnectionResetError):
             data = await self._reader.read(65_536)
         self.is_gone = not data
-        for event in self.http.receive_data(data):
-            self._note(event)
+        self._received += data
+        # By the frame: h2 takes no further one after a GOAWAY, unless it is told to between the two.
+        while len(self._received) >= FRAME_HEAD and len(self._received) >= (end := self._first_end()):
+            for event in self.http.receive_data(bytes(self._received[:end])):
+                self._note(event)
+            del self._received[:end]
         self.flush()
+
+    def _first_end(self) -> int:
+        return FRAME_HEAD + int.from_bytes(self._received[:3], "big")
 
     def flush(self, raw: bytes = b"") -> None:
         """Send what is to be sent, and after it bytes that are of no making of h2's."""

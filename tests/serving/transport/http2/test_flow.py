@@ -10,15 +10,16 @@ import grpc
 import pytest
 from h2.settings import SettingCodes
 
-from serving.transport.http2.connection import CONNECTION_WINDOW, MAX_STREAMS, MOST_UNREAD
 from serving.transport.http2.messages import prefixed
 from serving.transport.http2.server import Server
-from tests.serving.transport.http2.echo import HELD, LIMIT, Echo, with_raw_client
+from serving.transport.http2.session import STREAM_WINDOW
+from tests.serving.transport.http2.echo import LIMIT, LIMITS, Echo, with_raw_client
 from tests.serving.transport.http2.raw_client import Call, RawClient, raw_client
 
 FRAME = 16_384
 TOO_LARGE = prefixed(bytes(LIMIT + 1))[:FRAME]
 ONE_AND_SUM = ("/Echo/One", "/Echo/Sum")
+CONNECTION_WINDOW = LIMITS.max_streams * STREAM_WINDOW
 FRAMES = CONNECTION_WINDOW // FRAME + 1  # more than a connection's window holds
 
 
@@ -45,15 +46,16 @@ async def _too_large(client: RawClient, path: str) -> None:
 
 
 async def _too_much(client: RawClient, path: str) -> None:
-    fillers = [client.begin("/Echo/One") for _ in range(2)]
-    await client.send(fillers[0], prefixed(bytes(LIMIT))[:-1])
-    await client.send(fillers[1], prefixed(bytes(LIMIT))[: HELD - LIMIT - FRAME // 2])
-    for _ in range(FRAMES):
-        call = client.begin(path)
-        await client.send(call, prefixed(bytes(FRAME - 5)), is_end=True)
-        assert (await client.answer(call)).status is grpc.StatusCode.RESOURCE_EXHAUSTED
-    for filler in fillers:
-        client.reset(filler)
+    calls = [client.begin(path) for _ in range(12)]
+    for call in calls:
+        await client.send(call, prefixed(bytes(LIMIT))[:-1])
+    await client.round_trip()
+    refused = [call for call in calls if call.is_over]
+    assert len(refused) > len(calls) // 2
+    assert {call.status for call in refused} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    for call in calls:
+        if not call.is_over:
+            client.reset(call)
 
 
 async def _reset_half_way(client: RawClient, path: str) -> None:
@@ -66,14 +68,14 @@ async def _reset_half_way(client: RawClient, path: str) -> None:
 async def _reset_before_they_are_taken(client: RawClient) -> None:
     for _ in range(20):
         call = client.begin("/Echo/HoldStream")
-        await client.send(call, prefixed(bytes(FRAME)) * 63)
+        await client.send(call, prefixed(bytes(FRAME)) * 31)
         client.reset(call)
 
 
 async def _late_before_they_are_taken(client: RawClient) -> None:
     for _ in range(20):
         call = client.begin("/Echo/HoldStream", {"grpc-timeout": "20m"})
-        await client.send(call, prefixed(bytes(FRAME)) * 63)
+        await client.send(call, prefixed(bytes(FRAME)) * 31)
         await client.answer(call)
         await client.send(call, prefixed(bytes(FRAME)), is_end=True)
 
@@ -110,7 +112,7 @@ def test_calls_that_came_to_nothing_leave_the_connection_its_window_and_the_serv
     [
         ("/Echo/Hold", prefixed(bytes(LIMIT))[:-1], b"\0" + prefixed(b"")),
         ("/Echo/Sum", prefixed(bytes(LIMIT))[:-1], b"\0" + TOO_LARGE),
-        ("/Echo/HoldStream", prefixed(bytes(2**18)) * 3, TOO_LARGE),
+        ("/Echo/HoldStream", prefixed(bytes(2**17)) * 3, TOO_LARGE),
     ],
     ids=["one", "stream", "stream that is not taken"],
 )
@@ -162,7 +164,7 @@ def test_client_of_a_servicer_that_does_not_read_is_held_back_however_small_its_
         await client.send(call, prefixed(b"") * (window // 5), is_end=True)
         assert (await client.answer(call)).body == prefixed(b"0")
 
-    with_raw_client(test, held_bytes=2**26)
+    with_raw_client(test, held_bytes=2**26, connection_held_bytes=2**26)
 
 
 def test_empty_messages_that_wait_count_with_what_they_take() -> None:
@@ -189,7 +191,7 @@ def test_connection_that_reads_no_answers_is_refused_more_of_them() -> None:
                 await client.receive()
         assert calls[-1].status is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert "read them first" in calls[-1].fields["grpc-message"]
-        assert MOST_UNREAD // LIMIT <= len(calls) - 1 <= MOST_UNREAD // LIMIT + 2
+        assert LIMITS.connection_unread_bytes // LIMIT <= len(calls) - 1 <= LIMITS.connection_unread_bytes // LIMIT + 2
         async with raw_client(client.address) as other:
             assert (await other.ask("/Echo/One", prefixed(b"a"))).body == prefixed(b"a")
         for call in calls[:-1]:
@@ -240,22 +242,22 @@ def test_client_that_does_not_read_its_socket_holds_its_servicer_back_until_it_d
 def test_flood_of_calls_is_hung_up_on(with_resets: bool) -> None:
     async def test(client: RawClient, echo: Echo, server: Server) -> None:
         async with raw_client(client.address) as other:
-            other.http.remote_settings[SettingCodes.MAX_CONCURRENT_STREAMS] = 10 * MAX_STREAMS
+            other.http.remote_settings[SettingCodes.MAX_CONCURRENT_STREAMS] = 10 * LIMITS.max_streams
             other.http.remote_settings.acknowledge()
-            for _ in range(MAX_STREAMS + 100):
+            for _ in range(LIMITS.max_streams + 100):
                 call = other.begin("/Echo/Hold")
                 if with_resets:
                     other.reset(call)
             await other.hang_up()
         assert (await client.ask("/Echo/One", prefixed(b"a"))).body == prefixed(b"a")
 
-    with_raw_client(test)
+    with_raw_client(test, max_resets_per_s=5)
 
 
 def test_as_many_calls_at_a_time_as_the_server_says_are_answered() -> None:
     async def test(client: RawClient, echo: Echo, server: Server) -> None:
-        assert client.http.remote_settings.max_concurrent_streams == MAX_STREAMS
-        calls = [client.begin("/Echo/Hold") for _ in range(MAX_STREAMS)]
+        assert client.http.remote_settings.max_concurrent_streams == LIMITS.max_streams
+        calls = [client.begin("/Echo/Hold") for _ in range(LIMITS.max_streams)]
         for call in calls:
             await client.send(call, prefixed(b"a"), is_end=True)
         echo.released.set()

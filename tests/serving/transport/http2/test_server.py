@@ -243,27 +243,6 @@ def test_compressed_request_is_read() -> None:
     with_server(test)
 
 
-def test_requests_beyond_what_all_calls_may_hold_are_refused_until_there_is_room() -> None:
-    async def test(channel: Any, echo: Echo, server: Server) -> None:
-        large = bytes(LIMIT)
-        held = asyncio.ensure_future(channel.unary_unary("/Echo/Hold")(large))
-        await echo.waiting.wait()
-        one = channel.unary_unary("/Echo/One")
-        assert await one(b"x") == b"x"
-        error = await status(one(large))
-        assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert "bytes of requests already" in (error.details() or "")
-        again = await status(one(large, compression=grpc.Compression.Gzip))
-        assert again.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-        echo.released.set()
-        assert await held == large
-        for _ in range(5):
-            assert await one(large) == large
-            assert await one(large, compression=grpc.Compression.Gzip) == large
-
-    with_server(test)
-
-
 @pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
 def test_stream_of_more_than_all_calls_may_hold_passes_as_it_is_taken(compression: grpc.Compression) -> None:
     async def test(channel: Any, echo: Echo, server: Server) -> None:

@@ -1,0 +1,34 @@
+"""What a transport tells of what no servicer sees."""
+
+from typing import Protocol
+
+import grpc
+
+
+class Observer(Protocol):
+    """Is told of connections, and of calls that were refused before any servicer was asked."""
+
+    def connection_opened(self) -> None:
+        """A client has connected."""
+
+    def connection_closed(self) -> None:
+        """A connection is gone."""
+
+    def call_refused(self, path: str, code: grpc.StatusCode, reason: str) -> None:
+        """A call got its status from the transport.
+
+        Args:
+            path: As the caller wrote it: any text, of at most the header fields' limit.
+            code: Its status.
+            reason: A word of few that there are: `method`, `headers`, `unread`, `request`, `budget`, `slow`.
+        """
+
+
+class Nobody:
+    """Is told, and passes it over."""
+
+    def connection_opened(self) -> None: ...
+
+    def connection_closed(self) -> None: ...
+
+    def call_refused(self, path: str, code: grpc.StatusCode, reason: str) -> None: ...
