@@ -16,6 +16,7 @@ from serving.transport.http2.call import Call as ServedCall
 from serving.transport.http2.messages import prefixed
 from serving.transport.http2.server import Server
 from serving.transport.limits import Limits
+from serving.transport.observer import Observer
 from tests.serving.transport.http2.raw_client import RawClient, raw_client
 
 PATIENCE_S = 30
@@ -118,7 +119,7 @@ class Echo:
         raise KeyError("a mistake")
 
 
-def handlers(echo: Echo) -> grpc.GenericRpcHandler:
+def handlers(service: str, echo: Echo) -> grpc.GenericRpcHandler:
     unary, answers = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
     requests, both = grpc.stream_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
     kinds: dict[str, Any] = {
@@ -128,15 +129,15 @@ def handlers(echo: Echo) -> grpc.GenericRpcHandler:
     }  # fmt: skip
     methods = {name: of(getattr(echo, name)) for name, of in kinds.items()}
     methods["Number"] = unary(echo.One, int, lambda number: str(number).encode())
-    return grpc.method_handlers_generic_handler("Echo", methods)
+    return grpc.method_handlers_generic_handler(service, methods)
 
 
 @asynccontextmanager
-async def serving(**limits: Any) -> AsyncIterator[tuple[Echo, Server, str]]:
+async def serving(observer: Observer | None = None, **limits: Any) -> AsyncIterator[tuple[Echo, Server, str]]:
     """A servicer, its server, and the address; `limits` in place of those of `LIMITS`."""
     echo = Echo()
-    server = Server(replace(LIMITS, **limits), small=("Small",), endless=("/Echo/Endless",))
-    server.add_generic_rpc_handlers([handlers(echo)])
+    server = Server(replace(LIMITS, **limits), small=("Small",), endless=("/Echo/Endless",), observer=observer)
+    server.add_generic_rpc_handlers([handlers("Echo", echo), handlers("Small", echo)])
     listener = reserve("127.0.0.1", 0)
     await server.start(listener)
     yield echo, server, address_of(listener)

@@ -61,7 +61,8 @@ class RawClient:
         http: For what this client has no method for.
         reads: Whether it lets the server send more of what it has read.
         is_gone: The server has hung up.
-        last_stream: The last that the server takes, once it has sent a GOAWAY.
+        last_stream: The last that the server takes, once it has sent a GOAWAY ...
+        last_words: ... and what else that said.
     """
 
     def __init__(self, address: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -70,6 +71,7 @@ class RawClient:
         self.reads = True
         self.is_gone = False
         self.last_stream: int | None = None
+        self.last_words = ""
         self._reader, self._writer = reader, writer
         self._calls: dict[int, Call] = {}
         self._pongs = 0
@@ -179,6 +181,7 @@ class RawClient:
                 self._pongs += 1
             case ConnectionTerminated():
                 self.last_stream = event.last_stream_id
+                self.last_words = (event.additional_data or b"").decode()
                 self.http.state_machine.state = ConnectionState.CLIENT_OPEN  # of new calls alone it is the end
             case ResponseReceived() | TrailersReceived() if call:
                 call.fields |= {str(name): str(value) for name, value in event.headers}
