@@ -1,0 +1,1 @@
+"""What happened: metrics in shared memory, and a line a call."""
