@@ -14,6 +14,7 @@ from digitforge.machine.processor import kind_of_processor
 from serving.engine.batcher import Batcher
 from serving.engine.device import CPU, CUDA, DeviceError
 from serving.engine.fair_queue import Rows
+from serving.engine.observer import Observer, Unobserved
 from serving.engine.runner import Runner, power_of_two_buckets
 from serving.engine.warm_up import agreeing_sizes, rows_within
 from serving.repository.model_repository import (
@@ -27,6 +28,8 @@ from serving.repository.model_repository import (
 from serving.settings import Settings
 
 log = logging.getLogger(__name__)
+Observe = Callable[[str, int], Observer]
+"""Makes the observer of a model, by its name and version."""
 INPUTS = {DISCRIMINATOR: ["images"]}
 OUTPUTS = {GENERATOR: ["images"], DISCRIMINATOR: ["logit", "real_probability"]}
 INLINE_S = 0.002  # so long a batch may hold up the event loop, instead of being handed to a thread and back
@@ -41,13 +44,22 @@ class Pair:
         provider: Where to run it.
         threads: Of one inference on the CPU.
         settings: Which variant, and the batchers' limits.
+        observe: Who is told of each model's requests.
 
     Raises:
         RepositoryError: The files cannot be run, are not a pair, or not with the inputs and outputs of the contract.
         DeviceError: They cannot be run there.
     """
 
-    def __init__(self, repository: Path, number: int, provider: str, threads: int, settings: Settings) -> None:
+    def __init__(
+        self,
+        repository: Path,
+        number: int,
+        provider: str,
+        threads: int,
+        settings: Settings,
+        observe: Observe = lambda *_: Unobserved(),
+    ) -> None:
         paths = {model: model_path(repository, model, number, settings.variant) for model in (GENERATOR, DISCRIMINATOR)}
         buckets = power_of_two_buckets(settings.max_batch_rows) if provider == CUDA else []
         runners = {model: _load(path, provider, threads, buckets, provider == CUDA) for model, path in paths.items()}
@@ -74,6 +86,7 @@ class Pair:
                 )
         self._runners = runners
         self._paths = paths
+        self._observe = observe
         self._generator = self._batcher(GENERATOR, self._run_generator, self._generator_rows, settings)
         self._discriminator = self._batcher(DISCRIMINATOR, runners[DISCRIMINATOR].run, _discriminator_rows, settings)
 
@@ -137,7 +150,8 @@ class Pair:
             thread.shutdown()
             raise RepositoryError(f"{self._paths[model]} cannot be run: {error}") from error
         delay_s = settings.max_delay_ms / 1000
-        return Batcher(run, settings.max_batch_rows, settings.max_queue_rows, delay_s, inline, thread)
+        observer = self._observe(model, self.number)
+        return Batcher(run, settings.max_batch_rows, settings.max_queue_rows, delay_s, inline, thread, observer)
 
     def _warm_up(
         self, model: str, run: Callable[[Rows], Rows], rows_of: Callable[[int], Rows], max_batch_rows: int

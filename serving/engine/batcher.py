@@ -5,12 +5,14 @@ has gathered when it is free is the next batch. A large request is split and sma
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from serving.engine.fair_queue import FairQueue, Part, Rows
+from serving.engine.observer import Observer, Unobserved
 from serving.errors import InternalError, UnavailableError
 
 
@@ -25,6 +27,7 @@ class Batcher:
         inline_rows: A batch of so many rows or fewer runs in the event loop's own thread, since changing threads would
             take longer than the model; a larger one in a thread beside it.
         thread: That thread, where the model has run in it before; it ends with the batcher. Absent: a new one.
+        observer: Is told of requests and batches.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class Batcher:
         max_delay_s: float = 0.0,
         inline_rows: int = 0,
         thread: ThreadPoolExecutor | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._run = run
         self.max_batch_rows = max_batch_rows
@@ -47,6 +51,7 @@ class Batcher:
         self._delayed = False  # whether it waits for a full batch
         self._closing = False
         self._idle = asyncio.Event()
+        self._observer = observer or Unobserved()
         self._thread = thread or ThreadPoolExecutor(1, thread_name_prefix="batcher")
 
     @property
@@ -67,11 +72,20 @@ class Batcher:
             UnavailableError: The batcher is closing.
             InternalError: The model failed.
         """
-        if self._closing:
-            raise UnavailableError("the server is shutting down")
-        entry = self._queue.put(rows, deadline)
-        self._schedule()
-        return await entry.future  # cancelling the caller cancels the future: its rows are dropped at pick-up
+        self._observer.request_came()
+        entry = None
+        try:
+            if self._closing:
+                raise UnavailableError("the server is shutting down")
+            entry = self._queue.put(rows, deadline)
+            self._schedule()
+            answer = await entry.future  # cancelling the caller cancels the future: its rows are dropped at pick-up
+        except BaseException as error:
+            queue_s, run_s = (entry.queue_s, entry.run_s) if entry else (0.0, 0.0)
+            self._observer.request_ended(len(next(iter(rows.values()))), queue_s, run_s, error)
+            raise
+        self._observer.request_ended(entry.count, entry.queue_s, entry.run_s, None)
+        return answer
 
     async def close(self) -> None:
         """Run what waits, refuse what comes, and end the thread."""
@@ -106,33 +120,40 @@ class Batcher:
             try:
                 rows = _join([_slice(entry.rows, part) for entry, part in batch])
                 if len(next(iter(rows.values()))) <= self.inline_rows:
-                    self._give(batch, self._run(rows))
+                    self._give(batch, *self._timed(rows))
                 else:
                     self._busy = True
-                    running = self._loop.run_in_executor(self._thread, self._run, rows)
+                    running = self._loop.run_in_executor(self._thread, self._timed, rows)
                     running.add_done_callback(lambda ended: self._end(batch, ended))
             except Exception as error:
                 self._fail(batch, error)
         self._schedule()
 
-    def _end(self, batch: list[Part], ended: asyncio.Future[Rows]) -> None:
+    def _timed(self, rows: Rows) -> tuple[Rows, float]:
+        """What the model makes of a batch, and how long it took, in s."""
+        start = time.monotonic()
+        return self._run(rows), time.monotonic() - start
+
+    def _end(self, batch: list[Part], ended: asyncio.Future[tuple[Rows, float]]) -> None:
         """A batch in the thread has ended."""
         self._busy = False
         try:
-            self._give(batch, ended.result())
+            self._give(batch, *ended.result())
         except Exception as error:
             self._fail(batch, error)
         self._schedule()
 
-    def _give(self, batch: list[Part], results: Rows) -> None:
+    def _give(self, batch: list[Part], results: Rows, run_s: float) -> None:
         """Each caller its part; the rows of an entry go in order, so the last part completes it."""
         start = 0
         for entry, part in batch:
             stop = start + part.stop - part.start
             entry.parts.append(_slice(results, slice(start, stop)))
             start = stop
+            entry.run_s += run_s
             if part.stop == entry.count:
                 entry.settle(_join(entry.parts))
+        self._observer.batch_ran(start)
 
     def _fail(self, batch: list[Part], error: Exception) -> None:
         for entry, _ in batch:

@@ -22,12 +22,18 @@ WHOLE_ROWS = 64  # so many rows of a call are taken together
 
 @dataclass(eq=False, slots=True)
 class Entry:
-    """A caller's rows: `taken` of `count` have gone into batches, `parts` have come back."""
+    """A caller's rows: `taken` of `count` have gone into batches, `parts` have come back.
+
+    They came at `came`, waited for `queue_s` until the first of them was taken, and ran for `run_s`.
+    """
 
     rows: Rows
     count: int
     deadline: float | None
     future: asyncio.Future[Rows]
+    came: float
+    queue_s: float = 0.0
+    run_s: float = 0.0
     taken: int = 0
     parts: list[Rows] = field(default_factory=list)
 
@@ -64,7 +70,7 @@ class FairQueue:
             raise ResourceExhaustedError(
                 f"{self.rows} rows are waiting and {count} more would pass the limit of {self.max_rows}", RETRY_AFTER_S
             )
-        entry = Entry(rows, count, deadline, asyncio.get_running_loop().create_future())
+        entry = Entry(rows, count, deadline, asyncio.get_running_loop().create_future(), time.monotonic())
         self._entries.append(entry)
         self.rows += count
         return entry
@@ -87,6 +93,8 @@ class FairQueue:
                 self.rows -= remaining
                 continue
             rows = min(share, room, remaining)
+            if not entry.taken:
+                entry.queue_s = now - entry.came
             parts.append((entry, slice(entry.taken, entry.taken + rows)))
             entry.taken += rows
             self.rows -= rows

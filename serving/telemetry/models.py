@@ -1,0 +1,75 @@
+"""What a model does, counted as Triton counts it, and noted for the call that it is done for."""
+
+import asyncio
+
+from serving.errors import DeadlineExceededError, InternalError, ResourceExhaustedError, UnavailableError
+from serving.telemetry.families import (
+    BATCH_SIZE,
+    COUNT,
+    EXEC_COUNT,
+    FAILURE,
+    INFER_US,
+    PENDING,
+    QUEUE_US,
+    REFUSALS,
+    SUCCESS,
+)
+from serving.telemetry.record import CURRENT
+from serving.telemetry.store import Slot
+
+# Of errors that end a request: what Triton calls the reason, and why the server would not take it, where it would not.
+REASONS: dict[type[BaseException], tuple[str, str | None]] = {
+    ResourceExhaustedError: ("REJECTED", "queue_full"),
+    UnavailableError: ("REJECTED", "shutting_down"),
+    DeadlineExceededError: ("REJECTED", "deadline_in_queue"),
+    asyncio.CancelledError: ("CANCELED", None),
+    InternalError: ("BACKEND", None),
+}
+
+
+class ModelObserver:
+    """An `engine.observer.Observer` that counts in a slot.
+
+    Args:
+        slot: Where.
+        model: The model's name.
+        version: Its version.
+    """
+
+    def __init__(self, slot: Slot, model: str, version: int) -> None:
+        self._slot, self._labels = slot, (model, str(version))
+        self._success = slot.value(SUCCESS, *self._labels)
+        self._count = slot.value(COUNT, *self._labels)
+        self._exec_count = slot.value(EXEC_COUNT, *self._labels)
+        self._queue_us = slot.value(QUEUE_US, *self._labels)
+        self._infer_us = slot.value(INFER_US, *self._labels)
+        self._pending = slot.value(PENDING, *self._labels)
+        self._batch_size = slot.histogram(BATCH_SIZE, *self._labels)
+
+    def request_came(self) -> None:
+        """A request waits."""
+        self._pending.add()
+
+    def request_ended(self, rows: int, queue_s: float, run_s: float, error: BaseException | None) -> None:
+        """A request has been answered, or has an error instead."""
+        self._pending.add(-1.0)
+        if (record := CURRENT.get()) is not None:
+            record.rows += rows
+            record.version = self._labels[1]
+            record.queue_s += queue_s
+            record.run_s += run_s
+        if error is None:
+            self._success.add()
+            self._queue_us.add(queue_s * 1e6)
+            self._infer_us.add(run_s * 1e6)
+            return
+        reason, refusal = REASONS.get(type(error), ("OTHER", None))
+        self._slot.value(FAILURE, *self._labels, reason).add()
+        if refusal is not None:
+            self._slot.value(REFUSALS, refusal).add()
+
+    def batch_ran(self, rows: int) -> None:
+        """A batch has run."""
+        self._count.add(rows)
+        self._exec_count.add()
+        self._batch_size.observe(rows)
