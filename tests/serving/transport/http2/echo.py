@@ -181,7 +181,8 @@ def beside_a_neighbour(test: Callable[[RawClient, Echo], Awaitable[None]]) -> No
         echo.neighbour.set()
         assert (await client.answer(neighbour)).body == prefixed(b"kept")
         await client.round_trip()
-        assert served_calls() == 0
+        while served_calls():  # a thread may not have let go of its last one yet
+            await asyncio.sleep(0.01)
 
     with_raw_client(run)
 
