@@ -12,13 +12,13 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from digitforge.pictures.errors import PictureError
+from digitforge.pictures.header import GIFS, JPEG, PNG, check_header
 from digitforge.pictures.normalisation import normalise
 from digitforge.pictures.picture import upright_grey
 from digitforge.pictures.sizes import MAX_PIXELS, RAW_BYTES, SIDE
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
-JPEG = b"\xff\xd8\xff"
-SIGNATURES = (b"\x89PNG\r\n\x1a\n", JPEG, b"GIF87a", b"GIF89a")
+SIGNATURES = (PNG, JPEG, *GIFS)
 MOST_SCANS = 100  # of a JPEG: a progressive one has about ten, and each takes its time whatever it holds
 START_OF_SCAN = b"\xff\xda"  # nowhere else in a JPEG's data but in a thumbnail, which has a few
 
@@ -34,6 +34,11 @@ class Decoded:
 
     pixels: NDArray[np.uint8]
     normalised: bool
+
+
+def load_formats() -> None:
+    """Load the decoders, which is otherwise done at the first picture."""
+    Image.init()
 
 
 def decode_raw(data: bytes) -> Decoded:
@@ -67,8 +72,9 @@ def open_file(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageFile:
     """Read a file's header, and no pixel yet.
 
     Raises:
-        PictureError: It is no PNG, JPEG, WebP, BMP or GIF file, or has more pixels.
+        PictureError: It is no PNG, JPEG, WebP, BMP or GIF file, has more pixels, or too much before them.
     """
+    check_header(data)
     if data.startswith(JPEG) and (scans := data.count(START_OF_SCAN)) > MOST_SCANS:
         raise PictureError(f"a JPEG file of {scans} scans, the limit is {MOST_SCANS}")
     try:
