@@ -11,7 +11,9 @@ from typing import TextIO
 from digitforge.machine.cores import cores_allowed
 from serving.address import address_of
 from serving.engine.device import has_nvidia_driver
+from serving.process import picture_process
 from serving.process.heartbeat import HangWatch, Heartbeats
+from serving.process.picture_decoder import Limits
 from serving.process.port import PortError, hold, release, reserve, share
 from serving.process.supervisor import Supervisor, Tell
 from serving.repository.model_repository import (
@@ -42,18 +44,24 @@ def main(arguments: list[str] | None = None) -> int:
     cores = cores_allowed()
     workers = settings.workers or (1 if settings.device != "cpu" and has_nvidia_driver() else cores)
     threads = settings.threads or max(1, cores // workers)
+    settings = settings.model_copy(
+        update={"picture_processes": settings.picture_processes or min(8, max(2, cores // 2))}
+    )
+    to_pictures, of_workers = socket.socketpair(type=socket.SOCK_DGRAM)
+    limits = Limits.of(settings.max_image_pixels, settings.max_picture_s)
+    decode = partial(picture_process.work, of_workers, limits)
     address = address_of(listener)
     # grpcio's servers listen by themselves, on what is kept for them.
     sockets = [hold(listener)] * workers if settings.transport == "grpcio" else share(listener, workers)
     heartbeats = Heartbeats(slots=2 * workers)  # as any memory that processes share, made before they are forked
     supervisor = Supervisor(
-        partial(work, settings, threads, heartbeats),
+        partial(work, settings, threads, to_pictures, heartbeats),
         sockets,
         partial(_greet, address, workers),
         say,
         warn,
         grace_s=settings.grace_s,
-        companions={},
+        companions={f"picture-{number}": decode for number in range(settings.picture_processes)},
         watch=HangWatch(heartbeats, settings.hang_s) if settings.hang_s else None,
     )
     try:
@@ -75,13 +83,19 @@ def check_models(settings: Settings) -> None:
 
 
 def work(
-    settings: Settings, threads: int, heartbeats: Heartbeats, listener: socket.socket, tell: Tell, slot: int
+    settings: Settings,
+    threads: int,
+    pictures: socket.socket,
+    heartbeats: Heartbeats,
+    listener: socket.socket,
+    tell: Tell,
+    slot: int,
 ) -> None:
     """A worker's whole life: see `serving.process.worker.work`."""
     # Only now: the parent needs none of it, and forks before gRPC or ONNX Runtime has a thread.
     from serving.process import worker
 
-    worker.work(settings, threads, heartbeats, listener, tell, slot)
+    worker.work(settings, threads, pictures, heartbeats, listener, tell, slot)
 
 
 def say(line: str) -> None:

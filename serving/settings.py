@@ -128,6 +128,13 @@ class Settings(BaseSettings):
         0, ge=0, le=1024, description="processes that share the port; 0 or auto: one a core, or one for a GPU"
     )
 
+    picture_processes: Annotated[int, BeforeValidator(_auto)] = Field(
+        0,
+        ge=0,
+        le=64,
+        description="processes that decode pictures for all workers; 0 or auto: one for two cores, from 2 to 8",
+    )
+
     transport: Literal["http2", "grpcio"] = Field(
         "http2",
         description="who speaks gRPC: http2, this server's own layer, or grpcio's server, see docs/transports.md",
@@ -142,6 +149,9 @@ class Settings(BaseSettings):
     stream_chunk_images: int = Field(512, ge=1, le=MAX_ROWS, description="images in one message of GenerateStream")
     max_image_pixels: int = Field(
         MAX_PIXELS, ge=RAW_BYTES, le=2**27, description="width times height of a picture to score"
+    )
+    max_picture_s: float = Field(
+        5, gt=0, le=3600, description="seconds of processor time that the decoding of a picture may take"
     )
     max_request_bytes: int = Field(16 * 2**20, ge=1024, lt=2**31, description="size of one request message")
 

@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.digits.data_plane import DataPlane
 from serving.digits.pair import Pair
+from serving.digits.picture_line import PictureLine
 from serving.engine.device import DeviceError, pick_provider
 from serving.process.child import AT_ONCE, StartError
 from serving.process.heartbeat import BEAT_S, Heartbeats
@@ -33,6 +34,7 @@ COMPRESSIONS = {"none": grpc.Compression.NoCompression, "gzip": grpc.Compression
 def work(
     settings: Settings,
     threads: int,
+    pictures: socket.socket,
     heartbeats: Heartbeats,
     listener: socket.socket,
     tell: Tell,
@@ -52,7 +54,7 @@ def work(
         StartError: It cannot.
     """
     try:
-        _run(serve(settings, listener, threads, tell, partial(heartbeats.beat, slot)))
+        _run(serve(settings, listener, pictures, threads, tell, partial(heartbeats.beat, slot)))
     except (RepositoryError, DeviceError) as error:
         raise StartError(str(error)) from error
 
@@ -60,6 +62,7 @@ def work(
 async def serve(
     settings: Settings,
     listener: socket.socket,
+    pictures: socket.socket,
     threads: int,
     tell: Tell,
     beat: Callable[[], None],
@@ -69,6 +72,7 @@ async def serve(
     Args:
         settings: What, and how much.
         listener: Where.
+        pictures: The line for the picture processes; see `serving.digits.picture_line`.
         threads: Of one inference on the CPU.
         tell: Called once it serves, with lines for a person about what, and when it should be replaced.
         beat: Called as long as the event loop turns.
@@ -87,7 +91,8 @@ async def serve(
     wishes: asyncio.Queue[None] = asyncio.Queue()  # to stop; the second one is to stop at once
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, wishes.put_nowait, None)
     asyncio.get_running_loop().add_signal_handler(AT_ONCE, _wish_twice, wishes)
-    server, checks = await _listen(settings, data_plane, listener)
+    picture_line = PictureLine(pictures, settings.picture_processes)
+    server, checks = await _listen(settings, DigitsServicer(data_plane, picture_line), listener)
     tell([line for served in versions.values() for line in served.about()])
     pulse = asyncio.create_task(_pulse(beat, Memory(), tell))
     await wishes.get()
@@ -124,11 +129,11 @@ async def _stop(server: Server, grace_s: float, wishes: asyncio.Queue[None]) -> 
 
 
 async def _listen(
-    settings: Settings, data_plane: DataPlane, listener: socket.socket
+    settings: Settings, digits: DigitsServicer, listener: socket.socket
 ) -> tuple[Server, health.HealthServicer]:
     """Serve the digits, the health and the reflection service on a socket."""
     server = _build_server(settings)
-    add_digits_servicer(DigitsServicer(data_plane), server)
+    add_digits_servicer(digits, server)
     checks = health.HealthServicer()
     registry: Any = server  # it registers as a grpc.aio.Server does, and is none
     health_pb2_grpc.add_HealthServicer_to_server(checks, registry)

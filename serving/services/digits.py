@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, NoReturn
 
 import grpc
@@ -11,11 +11,13 @@ from google.rpc import status_pb2
 
 from digitforge.pictures import images
 from digitforge.pictures.errors import PictureError
+from digitforge.pictures.header import check_header, is_plain
 from digitforge.pictures.png import encode_pngs
 from digitforge.pictures.sizes import SIDE
 from protos.digits.v1 import digits_pb2 as pb
 from serving.digits.data_plane import DataPlane, Digits, GenerateOrder
 from serving.digits.pair import Pair
+from serving.digits.picture_line import PictureLine
 from serving.digits.unwanted import drop
 from serving.errors import InternalError, InvalidArgumentError, RefusedError
 from serving.services.window import Window
@@ -29,7 +31,7 @@ CODES = {code.value[0]: code for code in grpc.StatusCode}
 FORMATS = frozenset(pb.ImageFormat.values())
 STREAM_WINDOW = 64  # requests of a ScoreStream in work at a time ...
 STREAM_BYTES = 16 << 20  # ... and of their images; one that is larger is in work alone
-PICTURES = 4  # decoded and normalised at a time: a picture at the limit takes up to 340 MB meanwhile
+STREAM_PICTURES = 4  # of a ScoreStream in the line for pictures at a time: its others wait here, and are never refused
 FEW_IMAGES = 16  # as PNG, up to so many are encoded at once; more in a thread, which costs a switch
 
 
@@ -40,12 +42,12 @@ class DigitsServicer:
 
     Args:
         data_plane: Does the work.
+        pictures: Decodes what is not to be decoded here.
     """
 
-    def __init__(self, data_plane: DataPlane) -> None:
+    def __init__(self, data_plane: DataPlane, pictures: PictureLine) -> None:
         self._data_plane = data_plane
-        # Threads of their own: cancelled or not, a picture takes its place until it is decoded.
-        self._pictures = ThreadPoolExecutor(PICTURES, "picture")
+        self._pictures = pictures
 
     async def Generate(self, request: pb.GenerateRequest, context: Context) -> bytes:
         try:
@@ -65,7 +67,7 @@ class DigitsServicer:
 
     async def Score(self, request: pb.ScoreRequest, context: Context) -> pb.ScoreResponse:
         try:
-            return await self._score(request, deadline(context))
+            return await self._score(request, context, nullcontext())
         except RefusedError as error:
             await refuse(context, error)
 
@@ -74,10 +76,11 @@ class DigitsServicer:
     ) -> AsyncIterator[pb.ScoreResponse]:
         answers: asyncio.Queue[asyncio.Task[pb.ScoreResponse] | None] = asyncio.Queue()
         window = Window(STREAM_WINDOW, STREAM_BYTES)
+        pictures = asyncio.Semaphore(STREAM_PICTURES)
 
         async def answer(request: pb.ScoreRequest) -> pb.ScoreResponse:
             try:
-                return await self._score(request, deadline(context))
+                return await self._score(request, context, pictures)
             except RefusedError as error:
                 return pb.ScoreResponse(error=error.status())
 
@@ -123,29 +126,34 @@ class DigitsServicer:
             limit=limit,
         )
 
-    async def _score(self, request: pb.ScoreRequest, deadline: float | None) -> pb.ScoreResponse:
+    async def _score(
+        self, request: pb.ScoreRequest, context: Context, turn: AbstractAsyncContextManager[None]
+    ) -> pb.ScoreResponse:
+        """Score an image; a picture that is not decoded here waits for its turn among its call's before."""
         check_format(request.format)
+        data = request.image  # once: each time it is a copy
         is_file = request.format == pb.IMAGE_FORMAT_PNG or (
-            request.format == pb.IMAGE_FORMAT_UNSPECIFIED and images.looks_like_file(request.image)
+            request.format == pb.IMAGE_FORMAT_UNSPECIFIED and images.looks_like_file(data)
         )
         self._data_plane.version(request.version)  # refused, if it is to be, before a picture is worked on
         try:
-            decoded = await self._decoded(request.image) if is_file else images.decode_raw(request.image)
+            if not is_file:
+                decoded = images.decode_raw(data)
+            elif is_plain(data):
+                decoded = images.decode_file(data, self._data_plane.settings.max_image_pixels)
+            else:
+                check_header(data)
+                async with turn:
+                    decoded = await self._pictures.decode(data, peer(context), deadline(context))
         except PictureError as error:
             raise InvalidArgumentError("image", str(error)) from error
-        score = await self._data_plane.score(decoded.pixels, request.version, deadline)
+        score = await self._data_plane.score(decoded.pixels, request.version, deadline(context))
         return pb.ScoreResponse(
             real_probability=score.real_probability,
             version=score.version,
             real=score.real,
             normalised=decoded.normalised,
         )
-
-    async def _decoded(self, data: bytes) -> images.Decoded:
-        image = images.open_file(data, self._data_plane.settings.max_image_pixels)
-        if image.size == (SIDE, SIDE):
-            return images.decode(image)  # less work than a thread
-        return await asyncio.get_running_loop().run_in_executor(self._pictures, images.decode, image)
 
 
 def add_digits_servicer(servicer: DigitsServicer, server: Any) -> None:
@@ -212,6 +220,12 @@ def deadline(context: Context) -> float | None:
     """The call's deadline as a time of `time.monotonic()`, if it has one."""
     remaining = context.time_remaining()
     return None if remaining is None else time.monotonic() + remaining
+
+
+def peer(context: Context) -> str:
+    """Whose call it is: the address of its connection, or one name for all where the context does not know it."""
+    known: Callable[[], str] | None = getattr(context, "peer", None)
+    return "" if known is None else known()
 
 
 async def refuse(context: Context, error: RefusedError) -> NoReturn:

@@ -24,7 +24,7 @@ from digitforge import (
 )
 from digitforge.errors import STATUS_KEY
 from tests.end_to_end.failing_server import NEWEST, PATIENCE_S, FailingDigits, image, served
-from tests.end_to_end.test_workers import children, needs_proc
+from tests.end_to_end.test_workers import needs_proc, workers
 
 FULL, AWAY = grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE
 PUSHBACK = "grpc-retry-pushback-ms"
@@ -170,7 +170,7 @@ def test_stream_of_a_worker_that_is_killed_is_the_same_bytes(
     client = client_to(server.address)
     chunks = client.generate_stream(20_000, seed=5)
     found = [next(chunks)]
-    (worker,) = children(server.process.pid)
+    (worker,) = workers(server.process.pid)
     os.kill(worker, signal.SIGKILL)
     found += chunks
     whole = client.generate(20_000, seed=5)

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from PIL import Image
 from protos.digits.v1 import digits_pb2 as pb
 from serving.digits.data_plane import DataPlane
 from serving.digits.pair import Pair
+from serving.digits.picture_line import PictureLine
 from serving.engine.device import CPU
 from serving.services.digits import STREAM_BYTES, STREAM_WINDOW, DigitsServicer
 from serving.settings import Settings
@@ -43,10 +45,13 @@ class Requests:
 
 def with_servicer(repository: Path, test: Callable[[DigitsServicer], Awaitable[None]]) -> None:
     async def run() -> None:
+        line, nobody = socket.socketpair(type=socket.SOCK_DGRAM)
         settings = Settings.load(["--max-delay-ms", "10000"])
         data_plane = DataPlane({1: Pair(repository, 1, CPU, 1, settings)}, settings)
-        await test(DigitsServicer(data_plane))
+        await test(DigitsServicer(data_plane, PictureLine(line, 1)))
         await data_plane.close()
+        line.close()
+        nobody.close()
 
     asyncio.run(run())
 
