@@ -250,6 +250,7 @@ def test_picture_whose_caller_goes_leaves_its_place(moment: str) -> None:
         elif moment == "waiting":
             gone.cancel()
             await asyncio.sleep(0)
+            assert (line.waiting, line.waiting_bytes) == (0, 0)
             await job.file()
             job.answer()
         else:

@@ -23,6 +23,7 @@ from benchmarks.serving_load.processes import family, resident_mb
 from digitforge.pictures.errors import PictureError
 from digitforge.pictures.images import Decoded, decode_file
 from digitforge.pictures.png import encode_png
+from serving.digits.picture_job import REFUSED, TAKEN, Answer
 from serving.digits.picture_line import PictureLine
 from serving.errors import InternalError
 from serving.process.picture_decoder import Limits
@@ -123,9 +124,23 @@ def test_what_is_refused_comes_back_with_its_reason(processes: Processes) -> Non
 
 
 def test_picture_that_takes_longer_than_the_limit_is_refused_and_the_next_one_is_decoded(processes: Processes) -> None:
-    processes.start(Limits.of(25 * MEGAPIXEL, 0.1))
-    with pytest.raises(PictureError, match=r"takes longer to decode than the limit of 0.1 s"):
+    processes.start(Limits.of(25 * MEGAPIXEL, 0.3))
+    with pytest.raises(PictureError, match=r"takes longer to decode than the limit of 0.3 s"):
         processes.decode(slow())
+    assert small_is_decoded(processes)
+
+
+def test_file_that_never_comes_keeps_nobody_waiting_for_ever(processes: Processes) -> None:
+    processes.start(Limits.of(25 * MEGAPIXEL, 0.05))
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            socket.send_fds(processes.ours, [b"\0"], [theirs.fileno()])
+        ours.settimeout(PATIENCE_S)
+        assert ours.recv(1) == TAKEN
+        with ours.makefile("rb") as stream:
+            answer = Answer.unpack(bytearray(stream.read()))
+        assert answer == Answer(REFUSED, b"takes longer to decode than the limit of 0.05 s")
     assert small_is_decoded(processes)
 
 
@@ -163,10 +178,11 @@ def test_one_decoder_takes_one_small_picture_after_another(processes: Processes)
 def test_memory_of_a_large_picture_is_given_back(processes: Processes) -> None:
     process = processes.start()
     assert small_is_decoded(processes)
-    before = resident_mb(process.pid)
+    before, decoder = resident_mb(process.pid), family(process.pid)[1]
     processes.decode(file_of(Image.new("RGB", (5000, 5000)), "PNG", compress_level=1))
     assert small_is_decoded(processes)
     assert sum(resident_mb(process.pid)) < sum(before) + 4
+    assert decoder not in family(process.pid)
 
 
 @needs_proc
