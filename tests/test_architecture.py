@@ -48,4 +48,4 @@ def test_all_that_the_library_offers_is_there_and_nothing_else() -> None:
 
 def test_the_servers_parent_loads_nothing_that_a_fork_must_not_share_and_keeps_no_thread() -> None:
     code = "import threading, serving.command; assert threading.active_count() == 1"
-    assert loaded_by(code, "grpc", "numpy", "onnxruntime", "uvloop", "ngh2") == "[]"
+    assert loaded_by(code, "grpc", "numpy", "PIL", "onnxruntime", "uvloop", "ngh2") == "[]"

@@ -9,6 +9,7 @@ import resource
 import select
 import signal
 import socket
+import sys
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
@@ -111,7 +112,8 @@ def _live(control: socket.socket, limits: Limits) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)
         control = _alone_with(control)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
+        if sys.platform == "linux":  # elsewhere it may be refused, and holds nobody
+            resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
         while handles := socket.recv_fds(control, 1, 1)[1]:
             with socket.socket(fileno=handles[0]) as job:
                 _work_on(job, control, limits)
