@@ -45,6 +45,7 @@ def work(
     Args:
         settings: What, and how much.
         threads: Of one inference on the CPU.
+        pictures: The line for the picture processes; see `serving.digits.picture_line`.
         heartbeats: Of all workers.
         listener: Where.
         tell: See `serving.process.supervisor.Tell`.

@@ -95,11 +95,11 @@ def test_worker_that_stands_still_is_replaced_and_the_port_answers_on(
     start_server: Callable[..., Any], connect: Callable[[str], Any]
 ) -> None:
     server = start_server("--workers", "1", "--hang-s", "2")
-    (victim,) = children(server.process.pid)
+    (victim,) = workers(server.process.pid)
     os.kill(victim, signal.SIGSTOP)
     request = pb.GenerateRequest(seed=1, n=5)
     assert len(images(connect(server.address).Generate(request, wait_for_ready=True, timeout=60))) == 5
-    assert victim not in children(server.process.pid)
+    assert victim not in workers(server.process.pid)
     assert server.stop() == 0
     silent, ended = server.stderr.read_text().splitlines()
     assert silent == "digitforge-serve: worker 0 was silent for 2 s (above is where): it is killed"
@@ -111,7 +111,7 @@ def test_sighup_replaces_all_workers_and_cuts_no_stream(
     start_server: Callable[..., Any], connect: Callable[[str], Any]
 ) -> None:
     server = start_server("--workers", "2", "--grace-s", "60")
-    before = children(server.process.pid)
+    before = workers(server.process.pid)
     streams = [connect(server.address).GenerateStream(pb.GenerateRequest(seed=1, n=20_000)) for _ in range(4)]
     received = [len(next(stream).images) for stream in streams]
     os.kill(server.process.pid, signal.SIGHUP)
@@ -120,7 +120,7 @@ def test_sighup_replaces_all_workers_and_cuts_no_stream(
         received[place] += sum(len(chunk.images) for chunk in stream)
     assert received == [20_000] * 4
     assert "have been replaced" in server.process.stdout.readline()
-    after = children(server.process.pid)
+    after = workers(server.process.pid)
     assert len(after) == 2
     assert not set(before) & set(after)
     assert len(images(connect(server.address).Generate(pb.GenerateRequest(seed=1, n=5)))) == 5

@@ -9,7 +9,8 @@ from typing import Any
 import grpc
 import pytest
 
-from serving.process.port import address_of, reserve
+from serving.address import address_of
+from serving.process.port import reserve
 from serving.transport.http2.messages import ENCODINGS, prefixed
 from serving.transport.http2.server import Server
 from serving.transport.limits import Limits
