@@ -18,7 +18,6 @@ from PIL import Image
 
 from benchmarks.serving_load.processes import cpu_s, family
 from protos.digits.v1 import digits_pb2 as pb
-from serving.transport.http2.call import Call
 
 SOON_S = 5  # what such a picture once took was a minute
 LARGEST = (16 << 20) - 1024
@@ -58,13 +57,6 @@ def slow() -> bytes:
 SMALL = file_of(Image.linear_gradient("L").resize((56, 56)), "JPEG")
 
 
-@pytest.fixture
-def peers_are_known(transport: str) -> None:
-    """Turns are by connection."""
-    if transport == "http2" and not hasattr(Call, "peer"):
-        pytest.skip("http2 does not tell the connection yet")
-
-
 @pytest.mark.parametrize(
     ("data", "times", "message"),
     [
@@ -98,7 +90,6 @@ def test_slow_pictures_keep_nobody_else_waiting(
     assert not any(call.result().normalised for call in calls)
 
 
-@pytest.mark.usefixtures("peers_are_known")
 def test_crowd_of_large_pictures_does_not_make_another_connection_wait_for_all_of_them(
     start_server: Callable[..., Any], connect: Callable[[str], Any]
 ) -> None:
@@ -113,7 +104,6 @@ def test_crowd_of_large_pictures_does_not_make_another_connection_wait_for_all_o
     assert all(call.result().normalised for call in calls)
 
 
-@pytest.mark.usefixtures("peers_are_known")
 def test_line_that_is_full_refuses_the_crowd_with_when_to_come_again_and_takes_another(
     start_server: Callable[..., Any], connect: Callable[[str], Any]
 ) -> None:

@@ -22,22 +22,29 @@ class Context:
         fields: The request's header fields.
         peer: Who calls, such as `ipv4:127.0.0.1:51234`.
         encoding: Of answers, where the caller accepts it.
+
+    Attributes:
+        ended: The answer is complete, or nobody waits for it.
+        deadline: Of the loop's time.
     """
 
+    ended = False
+    deadline: float | None = None
+    _answering = False  # the answer's header fields have gone
+    _abandoned = False  # by the caller
+    _code: grpc.StatusCode | None = None
+    _details = ""
+    _trailing: MetadataItems = ()
+    _encoding: bytes | None = None  # of answers
+    _next_is_plain = False
+
     def __init__(self, loop: asyncio.AbstractEventLoop, fields: Fields, peer: str, encoding: bytes | None) -> None:
-        self.ended = False  # the answer is complete, or nobody waits for it
         self._loop = loop
         self._fields = fields
         self._peer = peer
-        self.deadline: float | None = None  # of the loop's time
-        self._answering = False  # the answer's header fields have gone
-        self._abandoned = False  # by the caller
-        self._code: grpc.StatusCode | None = None
-        self._details = ""
-        self._trailing: MetadataItems = ()
         self._done_callbacks: list[DoneCallback] = []
-        self._encoding = self._accepted(encoding)
-        self._next_is_plain = False
+        if encoding is not None:
+            self._encoding = self._accepted(encoding)
 
     def invocation_metadata(self) -> Metadata:
         """The caller's metadata; values of keys that end in `-bin` are bytes."""
@@ -121,7 +128,5 @@ class Context:
         self._next_is_plain = True
 
     def _accepted(self, encoding: bytes | None) -> bytes | None:
-        if encoding is None:
-            return None
         accepted = dict(self._fields).get(b"grpc-accept-encoding", b"")
         return encoding if encoding in [each.strip() for each in accepted.split(b",")] else None

@@ -1,6 +1,5 @@
 """HTTP/2 itself, by libnghttp2: all that this server knows of `ngh2`, the library's binding, is here."""
 
-from contextlib import suppress
 from enum import IntEnum
 from typing import Any
 
@@ -107,45 +106,61 @@ class Session:
 
     def acknowledge(self, stream_id: int, count: int) -> None:
         """Let the peer send so many bytes more of a request."""
-        with suppress(ngh2.NGH2Error):
+        try:
             self._http.acknowledge_received_data(count, stream_id)
+        except ngh2.NGH2Error:
+            return
 
     # Out
 
     def send_head(self, stream_id: int, fields: Fields, is_end: bool = False) -> None:
         """An answer's header fields."""
-        with suppress(ngh2.NGH2Error):
+        try:
             self._http.send_response(stream_id, fields, end_stream=is_end)
+        except ngh2.NGH2Error:
+            return
 
     def send_body(self, stream_id: int, data: bytes) -> None:
         """Some of an answer's body."""
-        with suppress(ngh2.NGH2Error):
+        try:
             self._http.send_data(stream_id, data)
+        except ngh2.NGH2Error:
+            return
 
     def send_trailers(self, stream_id: int, fields: Fields) -> None:
         """An answer's end."""
-        with suppress(ngh2.NGH2Error):
+        try:
             self._http.send_trailers(stream_id, fields)
+        except ngh2.NGH2Error:
+            return
 
     def reset(self, stream_id: int, code: EndCode) -> None:
         """End a stream at once, and drop what has not been sent of it."""
-        with suppress(ngh2.NGH2Error):
+        try:
             self._http.reset_stream(stream_id, code)
+        except ngh2.NGH2Error:
+            return
 
     def ping(self) -> None:
         """Ask the peer whether it is there."""
-        with suppress(ngh2.NGH2Error):
+        try:
             self._http.ping()
+        except ngh2.NGH2Error:
+            return
 
     def send_notice(self) -> None:
         """Ask for no more streams; those that are on their way are still taken."""
-        with suppress(ngh2.NGH2Error):
+        try:
             self._http.send_shutdown_notice()
+        except ngh2.NGH2Error:
+            return
 
     def send_goaway(self, code: EndCode = EndCode.NO_ERROR, words: bytes = b"") -> None:
         """Take no more streams."""
-        with suppress(ngh2.NGH2Error):
+        try:
             self._http.send_goaway(code, debug_data=words)
+        except ngh2.NGH2Error:
+            return
 
     def unsent_bytes(self, stream_id: int | None = None) -> int:
         """Of answers' bodies: of a stream, or of all."""
