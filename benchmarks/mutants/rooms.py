@@ -59,7 +59,22 @@ ROOMS = {
             "tests/end_to_end/test_score.py",
         ),
     ),
-    "supervisor": Room(("serving/process/supervisor.py",), ("tests/serving/process/test_supervisor.py",)),
+    "supervisor": Room(
+        (
+            "serving/process/back_off.py",
+            "serving/process/child.py",
+            "serving/process/companions.py",
+            "serving/process/heartbeat.py",
+            "serving/process/supervisor.py",
+        ),
+        (
+            "tests/serving/process/test_companions.py",
+            "tests/serving/process/test_heartbeat.py",
+            "tests/serving/process/test_renewal.py",
+            "tests/serving/process/test_shutdown.py",
+            "tests/serving/process/test_supervisor.py",
+        ),
+    ),
     "client": Room(
         (
             "digitforge/client.py",
