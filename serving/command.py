@@ -3,13 +3,14 @@
 import os
 import socket
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version as package_version
 from typing import TextIO
 
 from digitforge.machine.cores import cores_allowed
-from serving.address import address_of
+from serving.address import UNIX, address_of
 from serving.engine.device import has_nvidia_driver
 from serving.process import picture_process
 from serving.process.heartbeat import HangWatch, Heartbeats
@@ -25,7 +26,12 @@ from serving.repository.model_repository import (
     model_path,
 )
 from serving.settings import Settings, SettingsRefusedError
+from serving.telemetry.families import FAMILIES
+from serving.telemetry.lines import Format, json_line
+from serving.telemetry.processes import WorkerCounts
+from serving.telemetry.store import Store
 
+LOOPBACK = "127.0.0.1"
 FAILED, USAGE = 1, 2
 
 
@@ -35,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         settings = Settings.load(arguments)
         check_models(settings)
         listener = reserve(settings.host, settings.port)
+        metrics = reserve_metrics(settings)
     except SettingsRefusedError as error:
         warn(str(error))
         return USAGE
@@ -53,16 +60,24 @@ def main(arguments: list[str] | None = None) -> int:
     address = address_of(listener)
     # grpcio's servers listen by themselves, on what is kept for them.
     sockets = [hold(listener)] * workers if settings.transport == "grpcio" else share(listener, workers)
-    heartbeats = Heartbeats(slots=2 * workers)  # as any memory that processes share, made before they are forked
+    # Memory that processes share is made before they are forked.
+    heartbeats, store = Heartbeats(slots=2 * workers), Store(FAMILIES, slots=2 * workers + 1)
+    companions: dict[str, Callable[[], None]] = {
+        f"picture-{number}": decode for number in range(settings.picture_processes)
+    }
+    if metrics is not None:
+        companions["monitor"] = partial(watch, store, metrics)
+    say_so = partial(say, form=settings.log_format)
     supervisor = Supervisor(
-        partial(work, settings, threads, to_pictures, heartbeats),
+        partial(work, settings, threads, to_pictures, heartbeats, store),
         sockets,
-        partial(_greet, address, workers),
-        say,
-        warn,
+        partial(_greet, address, workers, metrics, say_so),
+        say_so,
+        partial(warn, form=settings.log_format),
         grace_s=settings.grace_s,
-        companions={f"picture-{number}": decode for number in range(settings.picture_processes)},
+        companions=companions,
         watch=HangWatch(heartbeats, settings.hang_s) if settings.hang_s else None,
+        observer=WorkerCounts(store, 2 * workers, workers),
     )
     try:
         return supervisor.run()
@@ -87,6 +102,7 @@ def work(
     threads: int,
     pictures: socket.socket,
     heartbeats: Heartbeats,
+    store: Store,
     listener: socket.socket,
     tell: Tell,
     slot: int,
@@ -95,17 +111,39 @@ def work(
     # Only now: the parent needs none of it, and forks before gRPC or ONNX Runtime has a thread.
     from serving.process import worker
 
-    worker.work(settings, threads, pictures, heartbeats, listener, tell, slot)
+    worker.work(settings, threads, pictures, heartbeats, store, listener, tell, slot)
 
 
-def say(line: str) -> None:
-    """A line for a person."""
-    _tell(line, sys.stdout)
+def watch(store: Store, listener: socket.socket) -> None:
+    """The monitor's whole life: see `serving.process.monitor`."""
+    from serving.process import monitor  # only now, as above
+
+    monitor.monitor(store, listener)
 
 
-def warn(line: str) -> None:
-    """A line for a person about what went wrong."""
-    _tell(f"digitforge-serve: {line}", sys.stderr)
+def reserve_metrics(settings: Settings) -> socket.socket | None:
+    """A socket for the monitor, where one is asked for, on the server's host; beside a Unix socket, on this machine's.
+
+    Raises:
+        PortError: It cannot be had.
+    """
+    if settings.metrics_port is None:
+        return None
+    host = LOOPBACK if settings.host.startswith(UNIX) else settings.host
+    try:
+        return reserve(host, settings.metrics_port)
+    except PortError as error:
+        raise PortError(f"metrics_port = {settings.metrics_port}: {error}") from error
+
+
+def say(line: str, form: Format = "text") -> None:
+    """A line about what is done."""
+    _tell(json_line(time.time(), "info", line) if form == "json" else line, sys.stdout)
+
+
+def warn(line: str, form: Format = "text") -> None:
+    """A line about what went wrong."""
+    _tell(json_line(time.time(), "warning", line) if form == "json" else f"digitforge-serve: {line}", sys.stderr)
 
 
 def _tell(line: str, stream: TextIO) -> None:
@@ -117,8 +155,12 @@ def _tell(line: str, stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _greet(address: str, workers: int, lines: Sequence[str]) -> None:
+def _greet(
+    address: str, workers: int, metrics: socket.socket | None, say: Callable[[str], None], lines: Sequence[str]
+) -> None:
     for line in lines:
         say(line)
+    if metrics is not None:
+        say(f"metrics at http://{address_of(metrics)}/metrics")
     by = f" with {workers} workers" if workers > 1 else ""
     say(f"digitforge {package_version('digitforge')} serves on {address}{by} (Ctrl-C to stop)")

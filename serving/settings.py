@@ -185,6 +185,19 @@ class Settings(BaseSettings):
         2000, ge=1, le=1_000_000, description="calls that a connection may cancel a second; ten times as many at once"
     )
 
+    # Seen from outside
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="port for HTTP with /metrics, /livez and /readyz, on the same host; 0: a free one, which the log "
+        "names; absent: none",
+    )
+    access_log: Literal["off", "errors", "all"] = Field(
+        "errors", description="which calls have a line on standard error: none, those that failed, or all"
+    )
+    log_format: Literal["text", "json"] = Field("text", description="of all lines: for people, or for machines")
+
     # The end
     hang_s: float = Field(
         30, ge=0, le=3600, description="seconds after which a worker that shows no life is replaced; 0: never"

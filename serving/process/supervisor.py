@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
-from typing import Any
+from typing import Any, Protocol
 
 from serving.process.back_off import BackOff
 from serving.process.child import AT_ONCE, HEARD, RENEW, STACK, WISHES, Child, Closable, StartError, fork
@@ -32,6 +32,16 @@ Work = Callable[[socket.socket, Tell, int], None]
 Its slot, the smallest free one below twice the number of workers, is its alone while it lives: there it writes what it
 writes into memory that all share.
 """
+
+
+class Observer(Protocol):
+    """Is told of workers' beginnings and ends."""
+
+    def started(self) -> None:
+        """A worker has been forked."""
+
+    def ended(self, number: int) -> None:
+        """The worker of a slot is no more."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,7 @@ class Supervisor:
         companions: What further processes do for their whole lives, by their names. They are started once all workers
             serve, and told to stop once the last worker has ended.
         watch: Finds workers that hang; None: nobody looks.
+        observer: Is told of workers that begin and end.
         back_off: How long to wait before a new one is started.
         linger_s: See `LINGER_S`.
     """
@@ -90,6 +101,7 @@ class Supervisor:
         grace_s: float,
         companions: Mapping[str, Callable[[], None]],
         watch: HangWatch | None = None,
+        observer: Observer | None = None,
         back_off: BackOff = BackOff(),  # noqa: B008  (it is frozen)
         linger_s: float = LINGER_S,
     ) -> None:
@@ -98,6 +110,7 @@ class Supervisor:
         self._grace_s, self._linger_s, self._back_off = grace_s, linger_s, back_off
         self._companions = Companions(companions, self._fork_companion, back_off, warn)
         self._watch, self._look_at = watch, time.monotonic() if watch else math.inf
+        self._observer = observer
         self._workers: list[_Worker] = []
         self._due: dict[int, float] = {}  # when to start a new worker, by its number
         self._turns: deque[int] = deque()  # whom to replace, one after the other
@@ -178,6 +191,8 @@ class Supervisor:
 
         child = fork(f"worker {number}", life, self._not_its_own(listener), self._grace_s + self._linger_s)
         self._workers.append(_Worker(number, slot, child, replaces))
+        if self._observer:
+            self._observer.started()
 
     def _fork_companion(self, name: str, life: Callable[[], None]) -> Child:
         return fork(name, lambda _tell: life(), self._not_its_own(None), self._linger_s)
@@ -215,6 +230,8 @@ class Supervisor:
         reason = worker.child.end()
         reason = str(worker.failure) if worker.failure else f"{worker.child.name} {reason}"
         self._workers.remove(worker)
+        if self._observer:
+            self._observer.ended(worker.slot)
         if self._stopping or worker.retired:
             return
         if worker.replaces is not None:

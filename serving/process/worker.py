@@ -17,12 +17,20 @@ from serving.digits.picture_line import PictureLine
 from serving.engine.device import DeviceError, pick_provider
 from serving.process.child import AT_ONCE, StartError
 from serving.process.heartbeat import BEAT_S, Heartbeats
-from serving.process.memory import Memory
+from serving.process.memory import Memory, resident_bytes
 from serving.process.supervisor import Renewal, Tell
 from serving.repository.model_repository import RepositoryError, choose_versions, find_repository
 from serving.services import health, reflection
 from serving.services.digits import SERVICE, DigitsServicer, add_digits_servicer
 from serving.settings import Settings
+from serving.telemetry.access_log import AccessLog
+from serving.telemetry.calls import ObservedRegistry
+from serving.telemetry.connections import ConnectionObserver
+from serving.telemetry.families import UNLOGGED
+from serving.telemetry.lines import log_as
+from serving.telemetry.models import ModelObserver
+from serving.telemetry.processes import WorkerGauges
+from serving.telemetry.store import Slot, Store
 from serving.transport import grpc_aio
 from serving.transport.http2 import server as http2
 from serving.transport.limits import Limits
@@ -36,6 +44,7 @@ def work(
     threads: int,
     pictures: socket.socket,
     heartbeats: Heartbeats,
+    store: Store,
     listener: socket.socket,
     tell: Tell,
     slot: int,
@@ -47,6 +56,7 @@ def work(
         threads: Of one inference on the CPU.
         pictures: The line for the picture processes; see `serving.digits.picture_line`.
         heartbeats: Of all workers.
+        store: Where all count.
         listener: Where.
         tell: See `serving.process.supervisor.Tell`.
         slot: Of this process in memory that all share.
@@ -54,8 +64,10 @@ def work(
     Raises:
         StartError: It cannot.
     """
+    log_as(settings.log_format)
     try:
-        _run(serve(settings, listener, pictures, threads, tell, partial(heartbeats.beat, slot)))
+        gauges = WorkerGauges(store, slot)
+        _run(serve(settings, listener, pictures, threads, tell, partial(heartbeats.beat, slot), gauges))
     except (RepositoryError, DeviceError) as error:
         raise StartError(str(error)) from error
 
@@ -67,6 +79,7 @@ async def serve(
     threads: int,
     tell: Tell,
     beat: Callable[[], None],
+    gauges: WorkerGauges,
 ) -> None:
     """Serve until SIGTERM, then finish what is in flight; `AT_ONCE` is not to wait for it.
 
@@ -77,6 +90,7 @@ async def serve(
         threads: Of one inference on the CPU.
         tell: Called once it serves, with lines for a person about what, and when it should be replaced.
         beat: Called as long as the event loop turns.
+        gauges: Of this process; their slot is where everything is counted.
 
     Raises:
         RepositoryError: There is no such model version, or it is not what it should be.
@@ -85,7 +99,7 @@ async def serve(
     repository = find_repository(settings.model_repository)
     provider = pick_provider(settings.device)
     versions = {
-        number: Pair(repository, number, provider, threads, settings)
+        number: Pair(repository, number, provider, threads, settings, partial(ModelObserver, gauges.slot))
         for number in choose_versions(repository, settings.versions)
     }
     data_plane = DataPlane(versions, settings)
@@ -93,25 +107,31 @@ async def serve(
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, wishes.put_nowait, None)
     asyncio.get_running_loop().add_signal_handler(AT_ONCE, _wish_twice, wishes)
     picture_line = PictureLine(pictures, settings.picture_processes)
-    server, checks = await _listen(settings, DigitsServicer(data_plane, picture_line), listener)
+    log = AccessLog(settings.access_log, settings.log_format, gauges.slot.value(UNLOGGED))
+    server, checks = await _listen(settings, DigitsServicer(data_plane, picture_line), listener, gauges.slot, log)
+    gauges.serves(True)
     tell([line for served in versions.values() for line in served.about()])
-    pulse = asyncio.create_task(_pulse(beat, Memory(), tell))
+    pulse = asyncio.create_task(_pulse(beat, Memory(), tell, gauges))
     await wishes.get()
     pulse.cancel()
+    gauges.serves(False)
 
     # First nobody new is sent here, then the port closes and calls in flight end, and only then the models go.
     checks.enter_graceful_shutdown()
     await _stop(server, settings.grace_s, wishes)
     await data_plane.close()
+    log.close()
 
 
-async def _pulse(beat: Callable[[], None], memory: Memory, tell: Tell) -> None:
+async def _pulse(beat: Callable[[], None], memory: Memory, tell: Tell, gauges: WorkerGauges) -> None:
     """Show that the event loop turns, and look what this process has grown to."""
     while True:
         beat()
         if (reason := memory.look(time.monotonic())) is not None:
             tell(Renewal(reason))
+        due = time.monotonic() + BEAT_S
         await asyncio.sleep(BEAT_S)
+        gauges.turned(time.monotonic() - due, resident_bytes())
 
 
 def _wish_twice(wishes: asyncio.Queue[None]) -> None:
@@ -130,27 +150,27 @@ async def _stop(server: Server, grace_s: float, wishes: asyncio.Queue[None]) -> 
 
 
 async def _listen(
-    settings: Settings, digits: DigitsServicer, listener: socket.socket
+    settings: Settings, digits: DigitsServicer, listener: socket.socket, slot: Slot, log: AccessLog
 ) -> tuple[Server, health.HealthServicer]:
     """Serve the digits, the health and the reflection service on a socket."""
-    server = _build_server(settings)
-    add_digits_servicer(digits, server)
+    server = _build_server(settings, slot)
+    registry: Any = ObservedRegistry(server, slot, log)  # it registers as a grpc.aio.Server does, and is none
+    add_digits_servicer(digits, registry)
     checks = health.HealthServicer()
-    registry: Any = server  # it registers as a grpc.aio.Server does, and is none
     health_pb2_grpc.add_HealthServicer_to_server(checks, registry)
-    reflection.add_reflection([SERVICE, health.SERVICE], server)
+    reflection.add_reflection([SERVICE, health.SERVICE], registry)
     await server.start(listener)
     for service in ("", SERVICE):
         checks.set(service, health_pb2.HealthCheckResponse.SERVING)
     return server, checks
 
 
-def _build_server(settings: Settings) -> Server:
+def _build_server(settings: Settings, slot: Slot) -> Server:
     limits, compression = _limits(settings), COMPRESSIONS[settings.compression]
     if settings.transport == "grpcio":
         return grpc_aio.Server(limits, compression)
     small = [health.SERVICE, *reflection.SERVICES]
-    return http2.Server(limits, small, (f"/{health.SERVICE}/Watch",), compression)
+    return http2.Server(limits, small, (f"/{health.SERVICE}/Watch",), compression, ConnectionObserver(slot))
 
 
 def _limits(settings: Settings) -> Limits:

@@ -22,6 +22,7 @@ from serving.digits.unwanted import drop
 from serving.errors import InternalError, InvalidArgumentError, RefusedError
 from serving.services.window import Window
 from serving.services.wire import raw_response
+from serving.telemetry.record import REQUEST_ID_KEY, request_id
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Digits"].full_name
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -237,5 +238,7 @@ async def refuse(context: Context, error: RefusedError) -> NoReturn:
     if error.retry_after_s is not None:
         # At least 1: grpcio 1.85 takes 0 for never, and waits until its deadline.
         metadata.append((PUSHBACK_KEY, str(max(1, round(error.retry_after_s * 1000)))))
+    if (named := request_id()) is not None:
+        metadata.append((REQUEST_ID_KEY, named))
     await context.abort(CODES[error.code], str(error), tuple(metadata))  # grpcio takes nothing but a tuple
     raise InternalError("abort returns never")

@@ -35,7 +35,7 @@ class Line(NamedTuple):
     version: str | None
     queue_s: float
     run_s: float
-    peer: str | None
+    peer: str
     request_id: str | None
 
     def write(self, form: Format) -> str:
@@ -80,7 +80,7 @@ class AccessLog:
         if len(self._lines) >= MOST_LINES:
             self._dropped.add()
             return
-        peer = _escaped(call.context.peer()) if hasattr(call.context, "peer") else None
+        peer = _escaped(call.context.peer())
         self._lines.append(
             Line(
                 time.time(), method, status, seconds,

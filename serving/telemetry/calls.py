@@ -127,7 +127,7 @@ class _ObservedMethod:
         self._started.add()
         if self._is_logged:
             record.context = context
-            if self._are_all_logged and hasattr(context, "set_trailing_metadata"):
+            if self._are_all_logged:
                 context.set_trailing_metadata(((REQUEST_ID_KEY, record.request_id),))
         return record
 
@@ -190,8 +190,6 @@ def _size_of(request: Any) -> int:
 
 def _code_of(context: Context) -> grpc.StatusCode:
     """The status that a call has so far."""
-    if not hasattr(context, "code"):
-        return OK
     code = context.code()
     return OK if code is None else CODES.get(code, code)
 
