@@ -20,9 +20,9 @@ SILENT_S = 5.0  # so long one may send or take nothing
 TEXT = "text/plain; charset=utf-8"
 
 
-def monitor(store: Store, listener: socket.socket) -> None:
-    """Answer on a listening socket until SIGTERM."""
-    MonitorServer(store, listener).serve_forever(poll_interval=0.5)
+def monitor(store: Store, listener: socket.socket, longest_s: float = LONGEST_S) -> None:
+    """Answer on a listening socket until SIGTERM; see `MonitorServer`."""
+    MonitorServer(store, listener, longest_s).serve_forever(poll_interval=0.5)
 
 
 class MonitorServer(ThreadingHTTPServer):
@@ -31,13 +31,15 @@ class MonitorServer(ThreadingHTTPServer):
     Args:
         store: What to tell.
         listener: Where; it listens already.
+        longest_s: See `LONGEST_S`.
     """
 
-    def __init__(self, store: Store, listener: socket.socket) -> None:
+    def __init__(self, store: Store, listener: socket.socket, longest_s: float) -> None:
         super().__init__(listener.getsockname()[:2], _Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = listener
         self._store, self._exposition = store, Exposition(store)
+        self._longest_s = longest_s
         self._connections: dict[socket.socket, float] = {}  # since when, the oldest first
         self._lock = Lock()  # they come in one thread and go in others
         self._writing = Lock()  # however many ask at once, one core is enough
@@ -69,7 +71,7 @@ class MonitorServer(ThreadingHTTPServer):
         """Let those go that have been there for too long; called about twice a second."""
         with self._lock:
             for connection, since in list(self._connections.items()):
-                if time.monotonic() - since > LONGEST_S:
+                if time.monotonic() - since > self._longest_s:
                     self._cut_off(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
