@@ -6,6 +6,7 @@ Messages count by the bytes that the handler takes and gives, before compression
 
 import asyncio
 import time
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, TypeAlias
@@ -13,7 +14,7 @@ from typing import Any, TypeAlias
 import grpc
 
 from serving.telemetry.access_log import AccessLog
-from serving.telemetry.families import DURATION, RECEIVED, SENT, STARTED
+from serving.telemetry.families import BYTES, DURATION, RECEIVED, SECONDS, SENT, STARTED
 from serving.telemetry.record import CURRENT, REQUEST_ID_KEY, CallRecord
 from serving.telemetry.store import Slot
 
@@ -148,14 +149,24 @@ class _ObservedMethod:
 
     def _counting(self, code: grpc.StatusCode) -> Callable[[float, int, int], None]:
         """Counts an end with this status, in its series from now on."""
+        values = self._slot.values
         duration, received, sent = (
-            self._slot.histogram(family, self._name, code.name).observe for family in (DURATION, RECEIVED, SENT)
+            self._slot.place(family, self._name, code.name) for family in (DURATION, RECEIVED, SENT)
+        )
+        duration_sum, received_sum, sent_sum = (
+            duration + len(SECONDS) + 1,
+            received + len(BYTES) + 1,
+            sent + len(BYTES) + 1,
         )
 
         def count(seconds: float, received_bytes: int, sent_bytes: int) -> None:
-            duration(seconds)
-            received(received_bytes)
-            sent(sent_bytes)
+            # As `Histogram.observe`, without its three calls.
+            values[duration + bisect_left(SECONDS, seconds)] += 1.0
+            values[duration_sum] += seconds
+            values[received + bisect_left(BYTES, received_bytes)] += 1.0
+            values[received_sum] += received_bytes
+            values[sent + bisect_left(BYTES, sent_bytes)] += 1.0
+            values[sent_sum] += sent_bytes
 
         return count
 
@@ -191,7 +202,7 @@ def _size_of(request: Any) -> int:
 def _code_of(context: Context) -> grpc.StatusCode:
     """The status that a call has so far."""
     code = context.code()
-    return OK if code is None else CODES.get(code, code)
+    return OK if not code or code is OK else CODES.get(code, code)  # 0 is OK as well
 
 
 def _status_of(error: BaseException, context: Context) -> grpc.StatusCode:

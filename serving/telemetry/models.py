@@ -38,30 +38,31 @@ class ModelObserver:
 
     def __init__(self, slot: Slot, model: str, version: int) -> None:
         self._slot, self._labels = slot, (model, str(version))
-        self._success = slot.value(SUCCESS, *self._labels)
+        self._values, self._success = slot.values, slot.place(SUCCESS, *self._labels)
         self._count = slot.value(COUNT, *self._labels)
         self._exec_count = slot.value(EXEC_COUNT, *self._labels)
-        self._queue_us = slot.value(QUEUE_US, *self._labels)
-        self._infer_us = slot.value(INFER_US, *self._labels)
-        self._pending = slot.value(PENDING, *self._labels)
+        self._queue_us = slot.place(QUEUE_US, *self._labels)
+        self._infer_us = slot.place(INFER_US, *self._labels)
+        self._pending = slot.place(PENDING, *self._labels)
         self._batch_size = slot.histogram(BATCH_SIZE, *self._labels)
 
     def request_came(self) -> None:
         """A request waits."""
-        self._pending.add()
+        self._values[self._pending] += 1.0
 
     def request_ended(self, rows: int, queue_s: float, run_s: float, error: BaseException | None) -> None:
         """A request has been answered, or has an error instead."""
-        self._pending.add(-1.0)
+        values = self._values
+        values[self._pending] -= 1.0
         if (record := CURRENT.get()) is not None:
             record.rows += rows
             record.version = self._labels[1]
             record.queue_s += queue_s
             record.run_s += run_s
         if error is None:
-            self._success.add()
-            self._queue_us.add(queue_s * 1e6)
-            self._infer_us.add(run_s * 1e6)
+            values[self._success] += 1.0
+            values[self._queue_us] += queue_s * 1e6
+            values[self._infer_us] += run_s * 1e6
             return
         reason, refusal = REASONS.get(type(error), ("OTHER", None))
         self._slot.value(FAILURE, *self._labels, reason).add()

@@ -24,18 +24,18 @@ class CallRecord:
         context: The handler's, where the call may be logged.
     """
 
-    __slots__ = ("_request_id", "began", "context", "queue_s", "received", "rows", "run_s", "sent", "version")
+    # Of the class until they are set: most are never, and a call makes one of these.
+    began = 0.0
+    sent = 0
+    rows = 0
+    version: str | None = None
+    queue_s = 0.0
+    run_s = 0.0
+    context: Any = None
+    _request_id: str | None = None
 
     def __init__(self, received: int = 0) -> None:
-        self.began = 0.0
         self.received = received
-        self.sent = 0
-        self.rows = 0
-        self.version: str | None = None
-        self.queue_s = 0.0
-        self.run_s = 0.0
-        self.context: Any = None
-        self._request_id: str | None = None
 
     @property
     def request_id(self) -> str | None:

@@ -159,14 +159,22 @@ class Slot:
         }
         store.clear_gauges(number)
 
+    @property
+    def values(self) -> "memoryview[float]":
+        """The numbers of all slots; this one's writer writes to the places that it has asked for."""
+        return self._store._values
+
+    def place(self, family: Family, *labels: str) -> int:
+        """Where the numbers of a series begin among the values: for what is counted in every call."""
+        return self._store._place(family, self._number, self._row(family, labels))
+
     def value(self, family: Family, *labels: str) -> Value:
         """A counter or gauge, of these label values."""
-        return Value(self._store._values, self._store._place(family, self._number, self._row(family, labels)))
+        return Value(self.values, self.place(family, *labels))
 
     def histogram(self, family: Family, *labels: str) -> Histogram:
         """A histogram, of these label values."""
-        place = self._store._place(family, self._number, self._row(family, labels))
-        return Histogram(self._store._values, place, family.bounds)
+        return Histogram(self.values, self.place(family, *labels), family.bounds)
 
     def _row(self, family: Family, labels: tuple[str, ...]) -> int:
         if len(labels) != len(family.labels):
