@@ -133,6 +133,10 @@ class _ObservedMethod:
         return record
 
     def _end(self, record: CallRecord, code: grpc.StatusCode) -> None:
+        """Count and log it, and let go of the handler's context.
+
+        It holds the task, whose context holds the record: a ring that only the garbage collector could free.
+        """
         seconds = time.monotonic() - record.began
         if code is OK:
             if (count := self._count_ok) is None:
@@ -140,12 +144,14 @@ class _ObservedMethod:
             count(seconds, record.received, record.sent)
             if self._are_all_logged:
                 self._log.add(self._name, "OK", seconds, record)
+            record.context = None
             return
         if (count := self._ends.get(code)) is None:
             count = self._ends[code] = self._counting(code)
         count(seconds, record.received, record.sent)
         if self._is_logged and self._log.wants(code.name):
             self._log.add(self._name, code.name, seconds, record)
+        record.context = None
 
     def _counting(self, code: grpc.StatusCode) -> Callable[[float, int, int], None]:
         """Counts an end with this status, in its series from now on."""
