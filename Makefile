@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help setup protos train export inspect serve evaluate test test-wheel lint clean bench-train bench-serve bench-faults \
-        bench-pictures bench-detectors prove-resume prove-export publish-protos mutants
+        bench-pictures bench-detectors attack prove-resume prove-export publish-protos mutants
 
 PYTHON ?= python3
 VENV   := .venv
@@ -59,6 +59,7 @@ help:
 	@echo "  make bench-faults         wrong learning rates and batches: what a run makes of them (over an hour)    [BENCH_ARGS=...]"
 	@echo "  make bench-pictures       how pictures of digits come through normalisation    [BENCH_ARGS=...]"
 	@echo "  make bench-detectors      detectors that each never saw one kind of fakes, for the latest run (half an hour)    [RUN=..., BENCH_ARGS=...]"
+	@echo "  make attack               what strangers' connections do to the server's other callers (a quarter of an hour)    [BENCH_ARGS=\"rapid-reset --calls 300\"]"
 	@echo "  make prove-resume         killed at 50 random moments and resumed: the same run, bit by bit    [BENCH_ARGS=...]"
 	@echo "  make prove-export         exports killed at 20 random moments: the repository always loads    [BENCH_ARGS=...]"
 	@echo "  make mutants              what the tests notice of faults put into the source (half an hour)    [BENCH_ARGS=\"--room batcher\"]"
@@ -113,6 +114,9 @@ bench-pictures: $(DEV)
 
 bench-detectors: $(TRAIN)
 	$(BIN)/python -m benchmarks.leave_one_out $(call quote,$(RUN)) $(BENCH_ARGS)
+
+attack: $(DEV)
+	$(BIN)/python -m benchmarks.attacks $(BENCH_ARGS)
 
 prove-resume: $(TRAIN)
 	$(BIN)/python -m benchmarks.prove_resume $(BENCH_ARGS)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from torch.distributed.run import get_args_parser
 
+import benchmarks.attacks.__main__
 import benchmarks.mutants.__main__
 import benchmarks.serving_load.__main__
 import digitforge.command
@@ -56,6 +57,7 @@ READERS: dict[str, Callable[[list[str]], Any]] = {
     "digitforge-serve": serve_options,
     "digitforge-train": training.command.build_parser().parse_args,
     "training": training.command.build_parser().parse_args,  # as a module
+    "benchmarks.attacks": benchmarks.attacks.__main__.build_parser().parse_args,
     "benchmarks.mutants": benchmarks.mutants.__main__.build_parser().parse_args,
     "benchmarks.serving_load": benchmarks.serving_load.__main__.build_parser().parse_args,
 }
