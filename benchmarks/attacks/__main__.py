@@ -13,7 +13,11 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.attacks.answers import ANSWERS
+from benchmarks.attacks.connections import CONNECTIONS
 from benchmarks.attacks.floods import FLOODS
+from benchmarks.attacks.pictures import PICTURES
+from benchmarks.attacks.requests import REQUESTS
 from benchmarks.attacks.server import ServerError, serving
 from benchmarks.attacks.target import Attack
 from benchmarks.attacks.trial import Limits, Outcome, Range, firing_range, name_of
@@ -21,7 +25,9 @@ from benchmarks.report import processor, write_json
 from benchmarks.training_process import exit_code
 from judge.tables import text_table
 
-ATTACKS: dict[str, Attack] = {name_of(attack): attack for attack in FLOODS}
+ATTACKS: dict[str, Attack] = {
+    name_of(attack): attack for attack in (*FLOODS, *REQUESTS, *ANSWERS, *CONNECTIONS, *PICTURES)
+}
 HOW = (
     "A server of one worker for each situation, the attacker and a well-behaved caller on the same machine, a process "
     "each. The caller asks 50 times a second (open loop: latency from the moment each call was due), Generate of 3 "

@@ -2,6 +2,9 @@
 
 import gzip
 
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
 from protos.digits.v1 import digits_pb2 as pb
 from serving.transport.http2.messages import prefixed
 
@@ -24,7 +27,22 @@ def score(image: bytes) -> bytes:
     return prefixed(pb.ScoreRequest(image=image).SerializeToString())
 
 
-def compressed(message: bytes) -> bytes:
+def health(service: str) -> bytes:
+    """A question about a service."""
+    return prefixed(health_pb2.HealthCheckRequest(service=service).SerializeToString())
+
+
+def symbol(name: str) -> bytes:
+    """A question for the file that describes a symbol."""
+    return prefixed(reflection_pb2.ServerReflectionRequest(file_containing_symbol=name).SerializeToString())
+
+
+def message(body: bytes) -> bytes:
+    """Any bytes as a message."""
+    return prefixed(body)
+
+
+def compressed(body: bytes) -> bytes:
     """A message by gzip, flagged as such."""
-    body = gzip.compress(message)
-    return b"\1" + len(body).to_bytes(4, "big") + body
+    small = gzip.compress(body)
+    return b"\1" + len(small).to_bytes(4, "big") + small

@@ -230,6 +230,7 @@ class Peer:
             try:
                 came = self._socket.recv(1 << 18)
             except (TimeoutError, BlockingIOError):
+                self._left()  # where it was this that ended
                 return
             except OSError:
                 came = b""
