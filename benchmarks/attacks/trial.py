@@ -3,11 +3,12 @@
 import os
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
+from typing import Any
 
 from benchmarks.attacks.canary import RATE, Calls, call_on_schedule, right_answers
 from benchmarks.attacks.server import Server
@@ -80,7 +81,7 @@ class Range:
     """
 
     def __init__(self, attacker: ProcessPoolExecutor, caller: ProcessPoolExecutor) -> None:
-        self._attacker, self._caller = attacker, caller
+        self.attacker, self.caller = attacker, caller
 
     def attack(self, attack: Attack, server: Server, calls: int, limits: Limits, settles: bool = True) -> Outcome:
         """Attack while so many calls are made.
@@ -92,12 +93,12 @@ class Range:
             limits: How long memory is waited for.
             settles: Whether memory is waited for at all.
         """
-        right = self._caller.submit(right_answers, server.port).result()
+        right = self.caller.submit(right_answers, server.port).result()
         before = most = server.resident_mb()
-        calling = self._caller.submit(call_on_schedule, server.port, calls, right)
+        calling = self.caller.submit(call_on_schedule, server.port, calls, right)
         time.sleep(LEAD_S)
         seconds = max(0.5, calls / RATE - LEAD_S - TAIL_S)
-        attacking = self._attacker.submit(carry_out, attack, server.port, seconds)
+        attacking = self.attacker.submit(carry_out, attack, server.port, seconds)
         while not (attacking.done() and calling.done()):
             most = max(most, server.resident_mb())
             time.sleep(SAMPLE_S)
@@ -120,9 +121,9 @@ def firing_range() -> Iterator[Range]:
         yield Range(attacker, caller)
 
 
-def name_of(attack: Attack) -> str:
+def name_of(situation: Callable[..., Any]) -> str:
     """As it is asked for and told."""
-    return attack.__name__.replace("_", "-")
+    return situation.__name__.replace("_", "-")
 
 
 def _be_attacker() -> None:
