@@ -1,6 +1,6 @@
 """One connection: bytes of the socket in and out of HTTP/2, its events to calls, and its turns.
 
-Of each turn of the event loop a connection gets little: what its peer sends is taken for two milliseconds at a time,
+Of each turn of the event loop a connection gets little: what its peer sends is taken a slice at a time (see `Turns`),
 and what is sent to it goes out a mebibyte at a time, so that thousands of others have theirs.
 """
 
@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any
 
 import grpc
@@ -31,12 +30,12 @@ from serving.transport.http2.session import (
     StreamClosed,
     TrailersReceived,
 )
+from serving.transport.http2.turns import Turns
 from serving.transport.http2.unread import Unread
 from serving.transport.limits import Limits
 from serving.transport.observer import Observer
 
 FIELD_BYTES = 32  # that HTTP/2 counts for each header field beside its own
-TURN_S = 0.002  # after which what has come waits for the next turn
 SLICE_BYTES = 4096  # that HTTP/2 is given at a time: some hundred frames at most
 PART_BYTES, PARTS = 64 * 1024, 16  # that are sent at a time, and in a turn
 HIGH_WATER = 256 * 1024  # bytes of a stream that may wait for the caller to read
@@ -70,6 +69,7 @@ class Common:
         find: A method by its path; None where there is none.
         budget: Of what all calls hold of their requests.
         unread: Of what all callers have not read of their answers.
+        turns: Of the event loop.
         observer: Is told of connections and refusals.
         executor: Where long work is done.
         encoding: Of answers, where the caller accepts it.
@@ -79,6 +79,7 @@ class Common:
     find: Callable[[bytes], Method | None]
     budget: Budget
     unread: Unread
+    turns: Turns
     observer: Observer
     executor: Executor
     encoding: bytes | None
@@ -110,7 +111,7 @@ class Connection(asyncio.Protocol):
         self._strikes = PingStrikes(common.limits)
         self._tick_timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
-        self._waiting = b""  # bytes that have come, for the next turns
+        self._waiting, self._taken = b"", 0  # bytes that have come, for the next turns; how many had theirs
         self._flush_is_due = False
         self._paused = False
         self._closing = False
@@ -145,7 +146,11 @@ class Connection(asyncio.Protocol):
         if self._waiting:
             self._waiting += data
         elif not self._hung_up:
-            self._take(data)
+            self._waiting = data
+            if not self._common.turns.begin() or self._take():
+                self._common.turns.wait(self._take, is_fresh=not self._taken)
+                if self._transport is not None:
+                    self._transport.pause_reading()
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -190,7 +195,7 @@ class Connection(asyncio.Protocol):
 
     async def drain(self, call: Call) -> None:
         self._flush()
-        await asyncio.sleep(0)
+        await self._common.turns.answer(self)
         while not call.ended and (
             self._session.unsent_bytes(call.stream_id) > HIGH_WATER or self._common.unread.is_full(self)
         ):
@@ -284,32 +289,23 @@ class Connection(asyncio.Protocol):
 
     # Events
 
-    def _take(self, data: bytes) -> None:
-        """Take what has come, for the length of a turn."""
-        end = monotonic() + TURN_S
-        for start in range(0, len(data), SLICE_BYTES):
-            try:
-                self._handle(self._session.receive(data[start : start + SLICE_BYTES]))
-            except SessionError:  # no HTTP/2, or an attack
-                self._fail()
-            rest = start + SLICE_BYTES
-            if self._hung_up or self._transport is None:
-                return
-            if rest < len(data) and monotonic() > end:
-                self._waiting = data[rest:]
-                self._transport.pause_reading()
-                self.loop.call_soon(self._take_on)
-                break
-        self._flush_soon()
-
-    def _take_on(self) -> None:
-        """Go on with what waited for this turn."""
-        data, self._waiting = self._waiting, b""
+    def _take(self) -> bool:
+        """Take a slice of what has come; whether more is waiting."""
         if self._transport is None or self._hung_up:
-            return
-        self._take(data)
-        if not self._waiting and not self._hung_up and self._transport is not None:  # type: ignore[redundant-expr]
-            self._transport.resume_reading()
+            return False
+        start, self._taken = self._taken, self._taken + SLICE_BYTES
+        try:
+            self._handle(self._session.receive(self._waiting[start : self._taken]))
+        except SessionError:  # no HTTP/2, or an attack
+            self._fail()
+        if self._hung_up or self._transport is None:  # type: ignore[redundant-expr]
+            return False
+        self._flush_soon()
+        if self._taken < len(self._waiting):
+            return True
+        self._waiting, self._taken = b"", 0
+        self._transport.resume_reading()
+        return False
 
     def _handle(self, events: list[Any]) -> None:
         for event in events:

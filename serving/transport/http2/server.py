@@ -13,6 +13,7 @@ from serving.transport.http2.budget import Budget
 from serving.transport.http2.call import Handler
 from serving.transport.http2.connection import Common, Connection, Method
 from serving.transport.http2.context import ENCODING_OF
+from serving.transport.http2.turns import Turns
 from serving.transport.http2.unread import Unread
 from serving.transport.limits import Limits
 from serving.transport.observer import Nobody, Observer
@@ -61,6 +62,7 @@ class Server:
             self._find,
             Budget(limits.held_bytes, limits.connection_held_bytes),
             Unread(limits),
+            Turns(),
             self._observer,
             self._executor,
             ENCODING_OF.get(compression),

@@ -1,0 +1,101 @@
+"""Turns of the event loop, as the connections share them."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from serving.transport.http2 import turns
+from serving.transport.http2.turns import ANSWERS, Turns
+
+
+async def after(loop_turns: int) -> None:
+    for _ in range(loop_turns):
+        await asyncio.sleep(0)
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(test)
+
+
+def test_who_had_nothing_waiting_goes_before_a_backlog(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "TURN_S", 0)  # a slice a turn
+    taken: list[str] = []
+
+    def take(name: str, more: bool) -> bool:
+        taken.append(name)
+        return more
+
+    async def test() -> None:
+        line = Turns()
+        for _ in range(100):
+            line.wait(lambda: take("backlog", True), is_fresh=False)
+        await after(3)
+        line.wait(lambda: take("fresh", False), is_fresh=True)
+        await after(3)
+        assert taken.index("fresh") <= 4
+        assert taken.count("fresh") == 1
+        assert taken[-1] == "backlog"
+
+    run(test())
+
+
+def test_backlogs_are_taken_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "TURN_S", 0)
+    taken: list[int] = []
+
+    def take(name: int) -> bool:
+        taken.append(name)
+        return len(taken) < 20
+
+    async def test() -> None:
+        line = Turns()
+        for name in range(3):
+            line.wait(lambda name=name: take(name), is_fresh=False)  # type: ignore[misc]
+        await after(10)
+        assert taken[:9] == [0, 1, 2] * 3
+
+    run(test())
+
+
+def test_time_of_a_turn_is_shared_by_all_that_take_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        line = Turns()
+        assert line.begin()
+        monkeypatch.setattr(turns, "monotonic", lambda: float("inf"))
+        assert not line.begin()  # others had all of it
+        monkeypatch.undo()
+        await after(2)
+        assert line.begin()
+
+    run(test())
+
+
+def test_stream_of_one_connection_does_not_wait_for_a_thousand_of_another() -> None:
+    async def test() -> None:
+        line = Turns()
+        crowd = [asyncio.ensure_future(line.answer("crowd")) for _ in range(1000)]
+        await after(2)
+        alone = asyncio.ensure_future(line.answer("alone"))
+        await after(4)
+        assert alone.done()
+        assert sum(each.done() for each in crowd) <= 6 * ANSWERS
+        await after(2000)
+        assert all(each.done() for each in crowd)
+
+    run(test())
+
+
+def test_calls_that_are_over_take_no_turn() -> None:
+    async def test() -> None:
+        line = Turns()
+        gone = [asyncio.ensure_future(line.answer("gone")) for _ in range(100)]
+        await after(1)
+        for each in gone:
+            each.cancel()
+        there = asyncio.ensure_future(line.answer("there"))
+        await after(5)
+        assert there.done()
+
+    run(test())
