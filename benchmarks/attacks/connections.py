@@ -7,6 +7,11 @@ from benchmarks.attacks.target import Target
 MANY = 5000
 
 
+def nothing(target: Target) -> None:
+    """Nothing: what the machine itself does to the caller."""
+    target.hold()
+
+
 def silent_connections(target: Target) -> None:
     """2,000 connections that say nothing at all."""
     _open(target, 2000, greets=False)
@@ -31,4 +36,4 @@ def _open(target: Target, count: int, greets: bool) -> None:
     target.hold()
 
 
-CONNECTIONS = (silent_connections, idle_connections, short_connections)
+CONNECTIONS = (nothing, silent_connections, idle_connections, short_connections)
