@@ -285,7 +285,7 @@ def test_long_work_of_one_connection_is_done_in_turns_with_another(monkeypatch: 
     """Turns of no length: after each slice of what one has sent, the other is served."""
 
     async def test(client: RawClient, echo: Echo, server: Server) -> None:
-        monkeypatch.setattr("serving.transport.http2.connection.TURN_S", 0)
+        monkeypatch.setattr("serving.transport.http2.turns.TURN_S", 0)
         async with raw_client(client.address) as other:
             call = other.begin("/Echo/Each")
             other.flush((b"\0\0\x06\0\0" + call.stream_id.to_bytes(4, "big") + prefixed(b"x")) * 30_000)
