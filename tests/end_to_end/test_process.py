@@ -162,7 +162,7 @@ def test_server_stops_cleanly_when_nobody_reads_what_it_says_any_more(start_serv
 def test_clients_that_cancel_or_hang_up_or_run_out_of_time_leave_the_server_healthy(
     start_server: StartServer, connect: Connect
 ) -> None:
-    server = start_server("--grace-s", "50")
+    server = start_server("--grace-s", "50", "--access-log", "off")
     stub = connect(server.address)
     expected = stub.Generate(pb.GenerateRequest(seed=1, n=50))
 
