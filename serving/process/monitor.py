@@ -20,9 +20,9 @@ SILENT_S = 5.0  # so long one may send or take nothing
 TEXT = "text/plain; charset=utf-8"
 
 
-def monitor(store: Store, listener: socket.socket, longest_s: float = LONGEST_S) -> None:
-    """Answer on a listening socket until SIGTERM; see `MonitorServer`."""
-    MonitorServer(store, listener, longest_s).serve_forever(poll_interval=0.5)
+def monitor(store: Store, listener: socket.socket) -> None:
+    """Answer on a listening socket until SIGTERM."""
+    MonitorServer(store, listener).serve_forever(poll_interval=0.5)
 
 
 class MonitorServer(ThreadingHTTPServer):
@@ -34,7 +34,7 @@ class MonitorServer(ThreadingHTTPServer):
         longest_s: See `LONGEST_S`.
     """
 
-    def __init__(self, store: Store, listener: socket.socket, longest_s: float) -> None:
+    def __init__(self, store: Store, listener: socket.socket, longest_s: float = LONGEST_S) -> None:
         super().__init__(listener.getsockname()[:2], _Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = listener

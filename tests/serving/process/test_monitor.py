@@ -1,8 +1,7 @@
 """The monitor: what it answers, and that whoever is slow, silent or many keeps nobody else from it."""
 
-import os
-import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,7 +9,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from serving.process.monitor import MAX_CONNECTIONS, monitor
+from serving.process.monitor import MAX_CONNECTIONS, MonitorServer
 from serving.process.port import reserve
 from serving.telemetry.families import CONNECTIONS, FAMILIES, RESTARTS, SERVING
 from serving.telemetry.processes import WorkerCounts, WorkerGauges
@@ -28,16 +27,14 @@ def store() -> Store:
 
 @pytest.fixture
 def address(store: Store) -> Iterator[Address]:
-    """Of a monitor in a process of its own."""
-    listener = reserve("127.0.0.1", 0)
-    child = os.fork()
-    if child == 0:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        monitor(store, listener, LONGEST_S)
-    yield listener.getsockname()
-    listener.close()
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    """Of a monitor in a thread of its own."""
+    server = MonitorServer(store, reserve("127.0.0.1", 0), LONGEST_S)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.socket.getsockname()
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def get(address: Address, path: str, method: str = "GET") -> tuple[int, str]:
