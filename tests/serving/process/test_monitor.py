@@ -92,8 +92,8 @@ def test_many_that_say_nothing_keep_nobody_from_an_answer(address: Address) -> N
         silent = [stack.enter_context(socket.create_connection(address)) for _ in range(3 * MAX_CONNECTIONS)]
         silent[-1].sendall(b"GET /livez HT")
         assert get(address, "/livez")[0] == 200
-        silent[0].settimeout(PATIENCE_S)
-        assert silent[0].recv(1) == b""  # the oldest had to go
+        silent[0].settimeout(LONGEST_S / 4)
+        assert silent[0].recv(1) == b""  # the oldest had to go before that answer, long before its time
 
 
 def test_one_that_always_says_a_little_is_sent_away(address: Address) -> None:
