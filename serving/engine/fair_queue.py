@@ -6,13 +6,16 @@ Rows whose caller has gone or whose deadline has passed are dropped when they wo
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from serving.errors import DeadlineExceededError, ResourceExhaustedError
 
+ASKER: ContextVar[Hashable] = ContextVar("asker", default=None)
+"""Who asks, such as a connection: whoever asks much at a time waits for itself."""
 Rows = Mapping[str, np.ndarray]
 """Named arrays with the same number of rows each."""
 
@@ -57,7 +60,8 @@ class FairQueue:
     def __init__(self, max_rows: int) -> None:
         self.max_rows = max_rows
         self.rows = 0
-        self._entries: deque[Entry] = deque()
+        self._entries = 0
+        self._lines: dict[Hashable, deque[Entry]] = {}  # by who asks; whose turn it is first
 
     def put(self, rows: Rows, deadline: float | None) -> Entry:
         """Let rows wait; within a running event loop.
@@ -71,21 +75,27 @@ class FairQueue:
                 f"{self.rows} rows are waiting and {count} more would pass the limit of {self.max_rows}", RETRY_AFTER_S
             )
         entry = Entry(rows, count, deadline, asyncio.get_running_loop().create_future(), time.monotonic())
-        self._entries.append(entry)
+        self._lines.setdefault(ASKER.get(), deque()).append(entry)
+        self._entries += 1
         self.rows += count
         return entry
 
     def take(self, room: int) -> list[Part]:
-        """Up to `room` rows: an equal share for every entry in turn, and what is left over to the first in line.
+        """Up to `room` rows: an equal share for an entry of every asker in turn, and what is left over to the first.
 
         A share is at least `WHOLE_ROWS`, or a quarter of a small room: were calls of 64 rows all cut to equal pieces,
         each would have to wait for the last piece of all.
         """
         parts: list[Part] = []
         now = time.monotonic()
-        share = max(1, room // max(1, len(self._entries)), min(WHOLE_ROWS, room // 4))
-        while self._entries and room:
-            entry = self._entries.popleft()
+        share = max(1, room // max(1, self._entries), min(WHOLE_ROWS, room // 4))
+        while self._lines and room:
+            asker = next(iter(self._lines))
+            line = self._lines.pop(asker)
+            entry = line.popleft()
+            if line:
+                self._lines[asker] = line  # again after everybody else
+            self._entries -= 1
             remaining = entry.count - entry.taken
             if entry.deadline is not None and now > entry.deadline:
                 entry.settle(DeadlineExceededError("the deadline passed while the rows were waiting"))
@@ -100,7 +110,8 @@ class FairQueue:
             self.rows -= rows
             room -= rows
             if rows < remaining:
-                self._entries.append(entry)
+                self._lines.setdefault(asker, deque()).append(entry)
+                self._entries += 1
         return parts
 
     def give_up(self, entry: Entry, error: Exception) -> None:
@@ -110,4 +121,4 @@ class FairQueue:
         entry.taken = entry.count
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return self._entries

@@ -19,6 +19,7 @@ from serving.digits.data_plane import DataPlane, Digits, GenerateOrder
 from serving.digits.pair import Pair
 from serving.digits.picture_line import PictureLine
 from serving.digits.unwanted import drop
+from serving.engine.fair_queue import ASKER
 from serving.errors import InternalError, InvalidArgumentError, RefusedError
 from serving.services.window import Window
 from serving.services.wire import raw_response
@@ -51,6 +52,7 @@ class DigitsServicer:
         self._pictures = pictures
 
     async def Generate(self, request: pb.GenerateRequest, context: Context) -> bytes:
+        ASKER.set(peer(context))
         try:
             order = self._order(request, self._data_plane.settings.max_images)
             digits = await self._data_plane.generate(order, deadline(context))
@@ -59,6 +61,7 @@ class DigitsServicer:
             await refuse(context, error)
 
     async def GenerateStream(self, request: pb.GenerateRequest, context: Context) -> AsyncIterator[bytes]:
+        ASKER.set(peer(context))
         try:
             order = self._order(request, self._data_plane.settings.max_stream_images)
             async for digits in self._data_plane.generate_chunks(order, deadline(context)):
@@ -67,6 +70,7 @@ class DigitsServicer:
             await refuse(context, error)
 
     async def Score(self, request: pb.ScoreRequest, context: Context) -> pb.ScoreResponse:
+        ASKER.set(peer(context))
         try:
             return await self._score(request, context, nullcontext())
         except RefusedError as error:
@@ -75,6 +79,7 @@ class DigitsServicer:
     async def ScoreStream(
         self, requests: AsyncIterator[pb.ScoreRequest], context: Context
     ) -> AsyncIterator[pb.ScoreResponse]:
+        ASKER.set(peer(context))
         answers: asyncio.Queue[asyncio.Task[pb.ScoreResponse] | None] = asyncio.Queue()
         window = Window(STREAM_WINDOW, STREAM_BYTES)
         pictures = asyncio.Semaphore(STREAM_PICTURES)

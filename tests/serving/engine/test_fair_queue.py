@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from serving.engine.fair_queue import FairQueue
+from serving.engine.fair_queue import ASKER, FairQueue
 
 
 @pytest.mark.parametrize(
@@ -25,5 +25,20 @@ def test_share_of_a_call_is_equal_and_no_small_piece(calls: int, room: int, take
             queue.put({"x": np.zeros(500)}, None)
         assert [part.stop - part.start for _, part in queue.take(room)] == taken
         assert queue.rows == 500 * calls - room
+
+    asyncio.run(test())
+
+
+def test_one_row_of_somebody_else_goes_into_the_next_batch_whoever_asked_a_hundred_times_before() -> None:
+    async def test() -> None:
+        queue = FairQueue(100_000)
+        ASKER.set("crowd")
+        for _ in range(100):
+            queue.put({"x": np.zeros(64)}, None)
+        ASKER.set("alone")
+        alone = queue.put({"x": np.zeros(1)}, None)
+        assert alone in [entry for entry, _ in queue.take(256)]
+        assert len(queue) == 97
+        assert queue.rows == 6400 - 255
 
     asyncio.run(test())
