@@ -16,10 +16,10 @@ from benchmarks.attacks.trial import Limits, Outcome, Range, firing_range
 
 CALLS = 60  # 1.2 s
 SHORT = (
-    "rapid-reset", "made-you-reset", "continuation-flood", "one-byte-data-flood", "empty-message-flood", "ping-flood",
-    "window-settings-flood", "header-bomb", "unfinished-bodies", "huge-names", "slow-drip", "gzip-bombs",
+    "rapid-reset", "continuation-flood", "one-byte-data-flood", "empty-message-flood", "ping-flood",
+    "window-settings-flood", "header-bomb", "unfinished-bodies", "huge-names", "gzip-bombs",
     "big-metadata", "half-open-streams", "unread-images", "unread-sockets", "watches", "reflection-flood",
-    "reflection-streams", "cancel-storm", "silent-connections",
+    "reflection-streams", "cancel-storm",
 )  # fmt: skip
 LIMITS = Limits(p99_ms=2000, max_ms=2000, memory=100)
 
