@@ -1,6 +1,7 @@
 """A worker: loads the models, serves on its socket, and closes both in order."""
 
 import asyncio
+import gc
 import signal
 import socket
 import time
@@ -110,6 +111,8 @@ async def serve(
     log = AccessLog(settings.access_log, settings.log_format, gauges.slot.value(UNLOGGED))
     server, checks = await _listen(settings, DigitsServicer(data_plane, picture_line), listener, gauges.slot, log)
     gauges.serves(True)
+    gc.collect()
+    gc.freeze()  # what is there stays: a full collection, which stops all calls, passes it over from here on
     tell([line for served in versions.values() for line in served.about()])
     pulse = asyncio.create_task(_pulse(beat, Memory(), tell, gauges))
     await wishes.get()
