@@ -23,7 +23,7 @@ def resident_bytes() -> int:
 
 
 def trim() -> None:
-    """Give back what is no longer used: a quiet process collects no garbage, and glibc keeps all but its heaps' ends."""
+    """Give back what is no longer used: a quiet process collects no garbage, glibc keeps all but its heaps' ends."""
     gc.collect()  # connections that have gone are rings of objects
     if (malloc_trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
         malloc_trim(ctypes.c_size_t(0))  # of 350 MB in 26 ms, measured
