@@ -18,9 +18,8 @@ from typing import Any, Protocol
 WISHES = (signal.SIGINT, signal.SIGTERM)  # to stop; the second one is to stop at once
 RENEW = signal.SIGHUP  # to replace all workers in turn: the parent alone hears it
 HEARD = (*WISHES, RENEW)
-AT_ONCE = (
-    signal.SIGUSR1
-)  # what a worker is told instead of SIGTERM: a second one is lost while it has not seen the first
+# What a worker is told instead of a second SIGTERM, which is lost while it has not seen the first.
+AT_ONCE = signal.SIGUSR1
 STACK = signal.SIGUSR2  # to write where each thread is
 
 
@@ -119,9 +118,7 @@ def _live(
     life: Callable[[Callable[[Any], None]], None], pipe: Connection, not_its_own: Iterable[Closable], linger_s: float
 ) -> None:
     signal.set_wakeup_fd(-1)
-    for (
-        other
-    ) in not_its_own:  # or it would not notice that its parent has gone, and keep a port open that all have left
+    for other in not_its_own:  # or it would not notice that its parent has gone, and keep open a port that all left
         other.close()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for number in (signal.SIGINT, RENEW):  # a terminal's reach all of its processes; the parent tells us

@@ -89,9 +89,9 @@ class Session:
         """
         try:
             self._http.receive_data(data)
-            return self._http.events()
         except ngh2.NGH2Error as error:
             raise SessionError(str(error)) from error
+        return self.events()
 
     def events(self) -> list[Any]:
         """Events that what was sent has made.

@@ -25,6 +25,14 @@ def until_told(listener, tell, slot):
     while not wishes: time.sleep(0.01)
     say("stopped")
 
+def until_told_at_once(listener, tell, slot):
+    wishes = []
+    signal.signal(signal.SIGTERM, lambda *_: say("wish"))
+    signal.signal(signal.SIGUSR1, lambda *_: wishes.append(1))
+    tell([])
+    say(f"pid {os.getpid()} slot {slot}")
+    while not wishes: time.sleep(0.01)
+
 WORK
 
 listeners = share(reserve("127.0.0.1", 0), 2)

@@ -133,17 +133,7 @@ def test_worker_that_asks_for_it_is_replaced_alone(parent: Parent) -> None:
 
 
 def test_worker_that_drains_is_not_told_twice_when_all_are_to_stop(parent: Parent) -> None:
-    process = parent(
-        """
-        def work(listener, tell, slot):
-            wishes = []
-            signal.signal(signal.SIGTERM, lambda *_: say("wish"))
-            signal.signal(signal.SIGUSR1, lambda *_: wishes.append(1))
-            tell([])
-            say(f"pid {os.getpid()} slot {slot}")
-            while not wishes: time.sleep(0.01)
-        """
-    )
+    process = parent("work = until_told_at_once")
     up(process)
     process.send_signal(signal.SIGHUP)
     lines_until(process, "wish")

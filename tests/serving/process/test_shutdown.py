@@ -70,17 +70,7 @@ def test_nobody_takes_connections_once_the_workers_have_closed_their_sockets(par
 
 
 def test_second_signal_tells_the_workers_to_stop_at_once(parent: Parent) -> None:
-    process = parent(
-        """
-        def work(listener, tell, slot):
-            wishes = []
-            signal.signal(signal.SIGTERM, lambda *_: say("wish"))
-            signal.signal(signal.SIGUSR1, lambda *_: wishes.append(1))
-            tell([])
-            say(f"pid {os.getpid()} slot {slot}")
-            while not wishes: time.sleep(0.01)
-        """
-    )
+    process = parent("work = until_told_at_once")
     up(process)
     process.terminate()
     lines_until(process, "wish", 2)
