@@ -1,9 +1,7 @@
 """Pictures that cost much to decode, and what others see of it."""
 
-import io
 import os
 import signal
-import struct
 import threading
 import time
 import zlib
@@ -18,20 +16,11 @@ from PIL import Image
 
 from benchmarks.serving_load.processes import cpu_s, family
 from protos.digits.v1 import digits_pb2 as pb
+from tests.picture_files import chunk, file_of
 
 SOON_S = 5  # what such a picture once took was a minute
 LARGEST = (16 << 20) - 1024
 Refusal = Callable[..., tuple[grpc.StatusCode, str, list[Message]]]
-
-
-def file_of(image: Image.Image, image_format: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, image_format, **options)
-    return buffer.getvalue()
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def jpeg_of_segments() -> bytes:

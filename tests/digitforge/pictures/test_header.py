@@ -1,6 +1,5 @@
 """What stands before a picture's pixels: what is taken, what is refused, and in how many steps."""
 
-import io
 import struct
 import sys
 import zlib
@@ -18,21 +17,12 @@ from digitforge.pictures.errors import PictureError
 from digitforge.pictures.header import check_header, is_plain
 from digitforge.pictures.images import decode_file
 from digitforge.pictures.png import encode_png
+from tests.picture_files import chunk, file_of
 
 PIXELS = np.arange(784, dtype=np.uint8).reshape(28, 28)
 MEGABYTE = 1 << 20
 HEADER_LINES = 20_000  # of Python, each some 0.1 microseconds: with room to spare under 5 ms
 PLAIN_LINES = 5_000
-
-
-def file_of(image: Image.Image, image_format: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, image_format, **options)
-    return buffer.getvalue()
-
-
-def chunk(kind: bytes, body: bytes = b"") -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def png(before: bytes = b"", after: bytes = b"", side: int = 28, pixels: bytes | None = None) -> bytes:

@@ -3,8 +3,6 @@
 import io
 import random
 import struct
-import zlib
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ from PIL import Image
 from digitforge.pictures.errors import PictureError
 from digitforge.pictures.images import contact_sheet, decode_file, decode_raw, looks_like_file
 from digitforge.pictures.png import encode_png
+from tests.picture_files import chunk, file_of
 
 LOSSLESS = ["PNG", "BMP", "GIF"]
 LOSSY = ["JPEG", "WEBP"]
@@ -25,18 +24,8 @@ def pixels() -> np.ndarray:
     return (rows * 6 + columns * 3).astype(np.uint8)
 
 
-def file_of(image: Image.Image, image_format: str = "PNG", **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, image_format, **options)
-    return buffer.getvalue()
-
-
-def png_chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
 def png_header(width: int, height: int) -> bytes:
-    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
 
 
 def test_raw_bytes_are_rows(pixels: np.ndarray) -> None:
@@ -148,7 +137,7 @@ def test_image_of_28x28_is_never_normalised(image_format: str, pixels: np.ndarra
 def test_image_beyond_the_limit_is_refused_by_its_header_alone(side: int) -> None:
     # No pixel data at all: a decoder that got as far as the pixels would complain of their absence.
     with pytest.raises(PictureError, match=rf"^.*{side * side}.* limit .*25000000"):
-        decode_file(png_header(side, side) + png_chunk(b"IDAT", b""))
+        decode_file(png_header(side, side) + chunk(b"IDAT", b""))
 
 
 def test_image_at_the_limit_is_taken_and_one_beyond_it_is_refused() -> None:

@@ -1,8 +1,5 @@
 """Pictures of any size and kind, to MNIST's form."""
 
-import io
-from typing import Any
-
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -10,6 +7,7 @@ from PIL import Image, ImageDraw
 from digitforge.pictures.images import decode_file
 from digitforge.pictures.ink import ink_map
 from digitforge.pictures.normalisation import normalise, stroke_width
+from tests.picture_files import file_of
 from training.data import DataSet
 
 
@@ -31,12 +29,6 @@ def drawn(
 
 def picture(ink: np.ndarray, paper: float = 255, pen: float = 0) -> Image.Image:
     return Image.fromarray((paper + (pen - paper) * ink).clip(0, 255).round().astype(np.uint8))
-
-
-def file_of(image: Image.Image, image_format: str = "PNG", **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, image_format, **options)
-    return buffer.getvalue()
 
 
 def difference(one: np.ndarray, other: np.ndarray) -> float:

@@ -1,7 +1,6 @@
 """Picture processes at the end of a line: what they answer, what ends them, and what they leave."""
 
 import asyncio
-import io
 import os
 import signal
 import socket
@@ -9,11 +8,9 @@ import struct
 import subprocess
 import sys
 import time
-import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +24,7 @@ from serving.digits.picture_job import REFUSED, TAKEN, Answer
 from serving.digits.picture_line import PictureLine
 from serving.errors import InternalError
 from serving.process.picture_decoder import Limits
+from tests.picture_files import chunk, file_of
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 60
@@ -79,16 +77,6 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     started = Processes(tmp_path / "stderr")
     yield started
     started.close()
-
-
-def file_of(image: Image.Image, image_format: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, image_format, **options)
-    return buffer.getvalue()
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def slow(megabytes: int = 12) -> bytes:
