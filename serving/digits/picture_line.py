@@ -7,7 +7,6 @@ import array
 import asyncio
 import socket
 import time
-from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from digitforge.pictures.images import Decoded
 from digitforge.pictures.sizes import SIDE
 from serving.digits.picture_job import DECODED, LENGTH, REFUSED, TAKEN, Answer
 from serving.errors import DeadlineExceededError, InternalError, ResourceExhaustedError
+from serving.fair_turns import FairTurns
 
 MOST_WAITING = 256  # pictures, of all connections of a worker ...
 MOST_WAITING_BYTES = 64 << 20  # ... and of their files
@@ -54,9 +54,8 @@ class PictureLine:
         self._line = line
         self._places = at_a_time
         self._most_waiting, self._most_waiting_bytes = most_waiting, most_waiting_bytes
-        self._turns: dict[str, deque[_Turn]] = {}  # of each peer of whom a picture waits; whose turn it is first
+        self._turns: FairTurns[_Turn] = FairTurns()
         self._sending = asyncio.Lock()
-        self.waiting = 0
         self.waiting_bytes = 0
 
     async def decode(self, data: bytes, peer: str, deadline: float | None = None) -> Decoded:
@@ -84,57 +83,50 @@ class PictureLine:
             self._places -= 1
             return
         turn = _Turn(peer, size, asyncio.get_running_loop().create_future())
-        self._turns.setdefault(peer, deque()).append(turn)
-        self.waiting += 1
+        self._turns.put(peer, turn)
         self.waiting_bytes += size
         self._make_room()
         try:
             await turn.come
         except asyncio.CancelledError:
-            if turn in self._turns.get(peer, ()):
-                self._remove(turn)
+            if self._turns.remove(peer, turn):
+                self.waiting_bytes -= size
             elif not turn.come.cancelled() and turn.come.exception() is None:
                 self._leave_place()  # the place has come, and nobody is there to take it
             raise
 
+    @property
+    def waiting(self) -> int:
+        """Pictures that wait."""
+        return len(self._turns)
+
     def _leave_place(self) -> None:
         """To the oldest picture of the peer whose turn it is."""
         while self._turns:
-            peer = next(iter(self._turns))
-            turn = self._turns[peer][0]
-            self._remove(turn)
-            if peer in self._turns:  # again after everybody else
-                self._turns[peer] = self._turns.pop(peer)
+            _, turn = self._turns.take()
+            self.waiting_bytes -= turn.size
             if not turn.come.done():
                 turn.come.set_result(None)
                 return
         self._places += 1
-
-    def _remove(self, turn: _Turn) -> None:
-        turns = self._turns[turn.peer]
-        turns.remove(turn)
-        self.waiting -= 1
-        self.waiting_bytes -= turn.size
-        if not turns:
-            del self._turns[turn.peer]
 
     def _make_room(self) -> None:
         """Refuse the newest pictures of whoever has the most here, until the rest is within the limits."""
         while self.waiting > self._most_waiting or (
             self.waiting_bytes > self._most_waiting_bytes and self.waiting > 1  # a large one may wait alone
         ):
-            turn = self._turns[max(self._turns, key=self._share)][-1]
+            turn = max(self._turns.lines(), key=self._share)[-1]
             refusal = ResourceExhaustedError(
                 f"image: {self.waiting} pictures of {self.waiting_bytes} bytes are waiting, the limits are "
                 f"{self._most_waiting} and {self._most_waiting_bytes}",
                 RETRY_AFTER_S,
             )
-            self._remove(turn)
+            self._turns.remove(turn.peer, turn)
+            self.waiting_bytes -= turn.size
             if not turn.come.done():
                 turn.come.set_exception(refusal)
 
-    def _share(self, peer: str) -> float:
-        turns = self._turns[peer]
+    def _share(self, turns: list[_Turn]) -> float:
         return max(len(turns) / self._most_waiting, sum(turn.size for turn in turns) / self._most_waiting_bytes)
 
     async def _ask(self, data: bytes, deadline: float | None) -> Answer | None:

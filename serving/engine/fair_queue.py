@@ -1,11 +1,10 @@
-"""The rows that wait for a model, and in what order they are taken: in turns, so that nobody waits for a large call.
+"""The rows that wait for a model, and in what order they are taken: in turns, a small call before large ones.
 
 Rows whose caller has gone or whose deadline has passed are dropped when they would be taken.
 """
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Hashable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from serving.errors import DeadlineExceededError, ResourceExhaustedError
+from serving.fair_turns import FairTurns
 
 ASKER: ContextVar[Hashable] = ContextVar("asker", default=None)
 """Who asks, such as a connection: whoever asks much at a time waits for itself."""
@@ -60,8 +60,7 @@ class FairQueue:
     def __init__(self, max_rows: int) -> None:
         self.max_rows = max_rows
         self.rows = 0
-        self._entries = 0
-        self._lines: dict[Hashable, deque[Entry]] = {}  # by who asks; whose turn it is first
+        self._turns: FairTurns[Entry] = FairTurns()  # a turn costs its rows
 
     def put(self, rows: Rows, deadline: float | None) -> Entry:
         """Let rows wait; within a running event loop.
@@ -75,8 +74,7 @@ class FairQueue:
                 f"{self.rows} rows are waiting and {count} more would pass the limit of {self.max_rows}", RETRY_AFTER_S
             )
         entry = Entry(rows, count, deadline, asyncio.get_running_loop().create_future(), time.monotonic())
-        self._lines.setdefault(ASKER.get(), deque()).append(entry)
-        self._entries += 1
+        self._put(ASKER.get(), entry)
         self.rows += count
         return entry
 
@@ -88,14 +86,10 @@ class FairQueue:
         """
         parts: list[Part] = []
         now = time.monotonic()
-        share = max(1, room // max(1, self._entries), min(WHOLE_ROWS, room // 4))
-        while self._lines and room:
-            asker = next(iter(self._lines))
-            line = self._lines.pop(asker)
-            entry = line.popleft()
-            if line:
-                self._lines[asker] = line  # again after everybody else
-            self._entries -= 1
+        share = max(1, room // max(1, len(self._turns)), min(WHOLE_ROWS, room // 4))
+
+        while self._turns and room:
+            asker, entry = self._turns.take()
             remaining = entry.count - entry.taken
             if entry.deadline is not None and now > entry.deadline:
                 entry.settle(DeadlineExceededError("the deadline passed while the rows were waiting"))
@@ -110,8 +104,7 @@ class FairQueue:
             self.rows -= rows
             room -= rows
             if rows < remaining:
-                self._lines.setdefault(asker, deque()).append(entry)
-                self._entries += 1
+                self._put(asker, entry)
         return parts
 
     def give_up(self, entry: Entry, error: Exception) -> None:
@@ -120,5 +113,8 @@ class FairQueue:
         self.rows -= entry.count - entry.taken
         entry.taken = entry.count
 
+    def _put(self, asker: Hashable, entry: Entry) -> None:
+        self._turns.put(asker, entry, min(WHOLE_ROWS, entry.count - entry.taken))
+
     def __len__(self) -> int:
-        return self._entries
+        return len(self._turns)

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +26,20 @@ def workers(pid: int) -> list[int]:
     """The children of a server's parent that serve: those that have loaded the runtime."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [int(child) for child in children if "onnxruntime" in Path(f"/proc/{child}/maps").read_text()]
+
+
+def stop(pid: int) -> None:
+    """Have a process stand still, and wait until all of its threads do: until then it takes connections, and loses them
+    when it is killed."""
+    os.kill(pid, signal.SIGSTOP)
+    end = time.monotonic() + 60
+    while any(_state(thread) != "T" for thread in Path(f"/proc/{pid}/task").iterdir()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def _state(thread: Path) -> str:
+    return (thread / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads the processes from Linux's /proc")
@@ -96,7 +111,7 @@ def test_worker_that_stands_still_is_replaced_and_the_port_answers_on(
 ) -> None:
     server = start_server("--workers", "1", "--hang-s", "2")
     (victim,) = workers(server.process.pid)
-    os.kill(victim, signal.SIGSTOP)
+    stop(victim)
     request = pb.GenerateRequest(seed=1, n=5)
     assert len(images(connect(server.address).Generate(request, wait_for_ready=True, timeout=60))) == 5
     assert victim not in workers(server.process.pid)

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from time import monotonic
 
+from serving.fair_turns import FairTurns
+
 TURN_S = 0.002  # for all that takes what has come
 ANSWERS = 4  # of streams, after each of which their servicers run on
 
@@ -25,7 +27,7 @@ class Turns:
         self._is_due = False  # the next turn
         self._fresh: deque[Take] = deque()
         self._waiting: deque[Take] = deque()
-        self._answering: dict[Hashable, deque[asyncio.Future[None]]] = {}
+        self._answering: FairTurns[asyncio.Future[None]] = FairTurns()
 
     def begin(self) -> bool:
         """Whether there is time left in this turn to take what has just come."""
@@ -42,7 +44,7 @@ class Turns:
     async def answer(self, connection: Hashable) -> None:
         """Wait until one of a connection's streams may answer on."""
         turn = asyncio.get_running_loop().create_future()
-        self._answering.setdefault(connection, deque()).append(turn)
+        self._answering.put(connection, turn)
         self._come_again()
         await turn
 
@@ -68,11 +70,7 @@ class Turns:
 
     def _wake(self) -> bool:
         """Let a stream of the next connection answer on; whether it is still there."""
-        connection = next(iter(self._answering))
-        turns = self._answering.pop(connection)
-        turn = turns.popleft()
-        if turns:
-            self._answering[connection] = turns  # as the last
+        _, turn = self._answering.take()
         if turn.done():  # the call is over
             return False
         turn.set_result(None)
