@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +114,7 @@ class Pair:
         self, seed: int, offset: int, digits: NDArray[np.int64] | None, count: int, deadline: float | None
     ) -> NDArray[np.uint8]:
         """Images `offset` to `offset + count - 1` of a seed's stream, of these classes: uint8[count, 28, 28]."""
-        rows: dict[str, np.ndarray] = {"words": random_words(seed, offset, count, self.metadata.latent_size)}
+        rows = image_rows(seed, offset, count)
         if digits is not None:
             rows["digit"] = digits.reshape(count, 1)
         return (await self._generator.submit(rows, deadline))["images"]
@@ -129,12 +130,12 @@ class Pair:
         await self._discriminator.close()
 
     def _run_generator(self, rows: Rows) -> Rows:
-        """A batch of random words, and of classes where the model has them, to images."""
-        inputs = {"z": normals(rows["words"], self.metadata.latent_size)}
-        return self._runners[GENERATOR].run(inputs | {name: rows[name] for name in rows if name != "words"})
+        """A batch of images that are named by seed and index, and their classes where the model has them, to images."""
+        inputs = {"z": normals(_words(rows, self.metadata.latent_size), self.metadata.latent_size)}
+        return self._runners[GENERATOR].run(inputs | {name: rows[name] for name in rows if name == "digit"})
 
     def _generator_rows(self, count: int) -> Rows:
-        rows: dict[str, np.ndarray] = {"words": random_words(0, 0, count, self.metadata.latent_size)}
+        rows = image_rows(0, 0, count)
         if self.metadata.classes:
             rows["digit"] = np.arange(count).reshape(count, 1) % self.metadata.classes
         return rows
@@ -171,6 +172,28 @@ class Pair:
                 ", ".join(map(str, dropped)),
             )
         return 0  # on a GPU, any batch is better waited for in a thread
+
+
+def image_rows(seed: int, offset: int, count: int) -> dict[str, np.ndarray]:
+    """Images `offset` to `offset + count - 1` of a seed's stream, by name.
+
+    Their random words are drawn with the batch that they go into: those of thousands would hold up the event loop.
+    """
+    return {
+        "seed": np.full(count, seed, np.uint64),
+        "index": np.arange(count, dtype=np.uint64) + np.uint64(offset),
+    }
+
+
+def _words(rows: Rows, latent_size: int) -> NDArray[np.uint64]:
+    """The random words of a batch of images, of those in a row at once."""
+    seed, index = rows["seed"], rows["index"]
+    is_next = (seed[1:] == seed[:-1]) & (index[1:] == index[:-1] + np.uint64(1)) & (index[1:] != 0)
+    bounds = [0, *(np.flatnonzero(~is_next) + 1).tolist(), len(seed)]
+    parts = [
+        random_words(int(seed[start]), int(index[start]), stop - start, latent_size) for start, stop in pairwise(bounds)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _discriminator_rows(count: int) -> Rows:

@@ -144,15 +144,13 @@ class Batcher:
         self._schedule()
 
     def _give(self, batch: list[Part], results: Rows, run_s: float) -> None:
-        """Each caller its part; the rows of an entry go in order, so the last part completes it."""
+        """Each caller its part."""
         start = 0
         for entry, part in batch:
             stop = start + part.stop - part.start
-            entry.parts.append(_slice(results, slice(start, stop)))
-            start = stop
             entry.run_s += run_s
-            if part.stop == entry.count:
-                entry.settle(_join(entry.parts))
+            entry.give(_slice(results, slice(start, stop)), part)
+            start = stop
         self._observer.batch_ran(start)
 
     def _fail(self, batch: list[Part], error: Exception) -> None:

@@ -25,7 +25,7 @@ WHOLE_ROWS = 64  # so many rows of a call are taken together
 
 @dataclass(eq=False, slots=True)
 class Entry:
-    """A caller's rows: `taken` of `count` have gone into batches, `parts` have come back.
+    """A caller's rows: `taken` of `count` have gone into batches, and the `answer` is what has come back of them.
 
     They came at `came`, waited for `queue_s` until the first of them was taken, and ran for `run_s`.
     """
@@ -38,7 +38,19 @@ class Entry:
     queue_s: float = 0.0
     run_s: float = 0.0
     taken: int = 0
-    parts: list[Rows] = field(default_factory=list)
+    answer: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def give(self, rows: Rows, part: slice) -> None:
+        """A part has come back; the last one, for parts come in order, answers the caller."""
+        if part.stop - part.start == self.count:
+            self.answer = dict(rows)
+        else:  # each at once to its place: until the last one came, views would keep all of their batches
+            for name, array in rows.items():
+                if not part.start:
+                    self.answer[name] = np.empty((self.count, *array.shape[1:]), array.dtype)
+                self.answer[name][part] = array
+        if part.stop == self.count:
+            self.settle(self.answer)
 
     def settle(self, outcome: Rows | Exception) -> None:
         """Answer the caller, if it is still there."""

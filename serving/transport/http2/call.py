@@ -25,6 +25,7 @@ from serving.transport.http2.messages import (
     Received,
     deflated,
     metadata_fields,
+    prefix,
     prefixed,
     status_fields,
     timeout_s,
@@ -43,7 +44,7 @@ RESPONSE_FIELDS = [
 OK_FIELDS = [(b"grpc-status", b"0")]
 LONGEST_S = 10 * 365 * 86_400.0  # a longer timeout is none: no timer reaches further
 LARGE_BYTES = 1 << 20  # a message beyond is parsed in a thread
-LARGE_ANSWER_BYTES = 64 * 1024  # an answer beyond is compressed in one
+LARGE_ANSWER_BYTES = 64 * 1024  # an answer beyond is not copied, and compressed in a thread
 FRAME_BYTES = 64  # that a frame of a message has on average, or its connection ends; but for ...
 SMALL_FRAMES = 1024  # ... so many
 
@@ -261,7 +262,8 @@ class Call(Context):
         frame = await self._framed(self._serialised(message))
         if not self._answering:
             self._begin()
-        self._connection.send_data(self, frame)
+        for part in frame:
+            self._connection.send_data(self, part)
         await self._connection.drain(self)
 
     # The end
@@ -384,7 +386,8 @@ class Call(Context):
         self._connection.check_unread()
         if not self._answering:
             self._begin()
-        self._connection.send_data(self, frame)
+        for part in frame:
+            self._connection.send_data(self, part)
 
     def _begin(self, metadata: MetadataItems = ()) -> None:
         """Send the answer's header fields."""
@@ -396,16 +399,17 @@ class Call(Context):
         self._connection.send_response(self, fields)
         self._answering = True
 
-    async def _framed(self, message: bytes) -> bytes:
-        """An answer as it goes on the wire."""
+    async def _framed(self, message: bytes) -> tuple[bytes, ...]:
+        """An answer as it goes on the wire, in one part or two: a large one is not copied."""
         encoding = None if self._next_is_plain else self._encoding
         self._next_is_plain = False
         if encoding is None:
-            return prefixed(message)
+            if len(message) <= LARGE_ANSWER_BYTES:
+                return (prefixed(message),)
+            return prefix(len(message)), message
         if len(message) <= LARGE_ANSWER_BYTES:
-            return deflated(message, encoding)
-        framed: bytes = await self._connection.in_thread(partial(deflated, message, encoding))
-        return framed
+            return (deflated(message, encoding),)
+        return (await self._connection.in_thread(partial(deflated, message, encoding)),)
 
     def _set_ended(self) -> None:
         self.ended = True

@@ -170,7 +170,12 @@ class Inflation:
 
 def prefixed(message: bytes) -> bytes:
     """A message with what goes before it on the wire."""
-    return b"\0" + len(message).to_bytes(4, "big") + message
+    return prefix(len(message)) + message
+
+
+def prefix(size: int) -> bytes:
+    """What goes before a message of so many bytes that is not compressed."""
+    return b"\0" + size.to_bytes(4, "big")
 
 
 def deflated(message: bytes, encoding: bytes) -> bytes:

@@ -147,6 +147,23 @@ def test_images_depend_on_seed_index_digit_and_version(model_repository: Path, s
     assert len(set(found.values())) == 8
 
 
+def test_images_are_the_same_whatever_is_beside_them_in_the_batch(
+    classless_repository: Path, settings: Settings
+) -> None:
+    end = 2**64
+    asked = [(7, end - 2, 2), (7, 0, 2), (7, 2, 3), (8, 5, 1), (end - 1, 0, 1), (7, 5, 1), (7, 2**63 - 1, 2)]
+
+    async def test(version: Pair) -> None:
+        alone = [(await version.generate(seed, offset, None, n, None)).tobytes() for seed, offset, n in asked]
+        together = await asyncio.gather(*(version.generate(seed, offset, None, n, None) for seed, offset, n in asked))
+        assert [images.tobytes() for images in together] == alone
+        assert len(set(alone)) == len(asked)
+        row = await version.generate(7, 0, None, 6, None)  # what was asked for in pieces
+        assert row.tobytes() == alone[1] + alone[2] + alone[5]
+
+    with_version(classless_repository, 1, settings, test)
+
+
 def test_classless_version_needs_no_digits(classless_repository: Path, settings: Settings) -> None:
     async def test(version: Pair) -> None:
         assert version.metadata.classes == 0
