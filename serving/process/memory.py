@@ -10,7 +10,7 @@ from pathlib import Path
 SPARE_BYTES = 16 << 20  # so much more than at the start is worth looking for
 GROWTH_BYTES = 512 << 20  # so much more, and nothing to give back, is told
 QUIET = 0.1  # of a core: who uses less has no burst of calls
-PAUSE_S = 10.0  # between two times that memory is given back
+PAUSE_S = 5.0  # between two times that memory is given back
 STATM = Path("/proc/self/statm")
 
 
