@@ -14,7 +14,7 @@ from torch import Tensor, nn
 WEIGHTS = Path(__file__).parent / "weights" / "mnist-classifier-1.safetensors"
 VERSION = WEIGHTS.stem
 # Of these data sets it knows the images. Of others its features are still an embedding, but its classes say nothing.
-SHOWING_DIGITS = ("mnist", "qmnist", "emnist-digits", "sklearn-digits")
+SHOWING_DIGITS = ("mnist", "qmnist", "emnist-digits", "kaggle-digits", "sklearn-digits")
 BATCH = 1000  # images at a time: the memory for the features of a call stays bounded
 
 

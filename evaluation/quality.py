@@ -15,7 +15,7 @@ def generator_quality(images: Tensor, asked: Tensor | None, reference: Reference
     Args:
         images: uint8[count, 28, 28], generated; as many as the reference has.
         asked: int64[count], the classes that were asked for, or None for a model without classes.
-        reference: The real digits.
+        reference: The real digits. Where they are none, what the classifier takes an image for says nothing.
 
     Returns:
         `frechet_distance`; `frechet_floor`; `frechet_ratio`, the first by the second; and where classes were asked
@@ -23,7 +23,7 @@ def generator_quality(images: Tensor, asked: Tensor | None, reference: Reference
     """
     features, digits = features_and_digits(shipped_classifier(), images)
     quality = frechet_figures(features, reference)
-    if asked is not None:
+    if asked is not None and reference.shows_digits:
         quality["recognised_as_asked"] = recognised_as_asked(digits, asked)
     return quality
 

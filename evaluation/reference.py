@@ -38,18 +38,20 @@ class Reference:
     Attributes:
         features: float32[count, 128] of the reference images.
         floor: The Fréchet distance of as many other real digits; what a perfect generator would get.
+        shows_digits: Whether the classifier knows what the images show, so that figures by class mean something.
     """
 
     features: Tensor
     floor: float
+    shows_digits: bool
 
     @classmethod
-    def of(cls, reference: Tensor, other_real: Tensor) -> "Reference":
+    def of(cls, reference: Tensor, other_real: Tensor, shows_digits: bool = True) -> "Reference":
         """From real digits uint8[count, 28, 28] and as many others (fewer are taken as they are)."""
         classifier = shipped_classifier()
         features, _ = features_and_digits(classifier, reference)
         other_features, _ = features_and_digits(classifier, other_real[: len(reference)])
-        return cls(features, frechet_distance(other_features, features))
+        return cls(features, frechet_distance(other_features, features), shows_digits)
 
     def __len__(self) -> int:
         return len(self.features)
@@ -61,6 +63,7 @@ class FullReference:
 
     Attributes:
         dataset: The data set's name.
+        shows_digits: As in `Reference`.
         images: uint8[count, 28, 28], test images.
         labels: int64[count], their classes.
         training_images: uint8[training, 28, 28], all that generators are fitted to.
@@ -72,6 +75,7 @@ class FullReference:
     """
 
     dataset: str
+    shows_digits: bool
     images: Tensor
     labels: Tensor
     training_images: Tensor
@@ -81,11 +85,15 @@ class FullReference:
     floors: dict[str, float]
 
     @classmethod
-    def of(cls, dataset: str, images: Tensor, labels: Tensor, training_images: Tensor) -> "FullReference":
+    def of(
+        cls, dataset: str, images: Tensor, labels: Tensor, training_images: Tensor, shows_digits: bool | None = None
+    ) -> "FullReference":
         """From a data set's test images (the first 10,000 of them) and its training images.
 
-        For MNIST it takes about half a minute on one core, much of it for the distances.
+        Whether these show digits is told by the data set's name where it is not given. For MNIST it
+        takes about half a minute on one core, much of it for the distances.
         """
+        shows_digits = dataset in SHOWING_DIGITS if shows_digits is None else shows_digits
         images, labels = images[:MOST_IMAGES].cpu(), labels[:MOST_IMAGES].cpu()
         training_images = training_images.cpu()
         classifier = shipped_classifier()
@@ -96,35 +104,33 @@ class FullReference:
             "kernel_distance": kernel_distance(other_features, features),
             **vars(precision_recall(other_features, features)),
         }
-        if dataset in SHOWING_DIGITS:
+        if shows_digits:
             floors["recognised_as_asked"] = float((digits == labels).double().mean())
             floors["class_divergence"] = divergence_from_uniform(class_histogram(other_digits))
         distances = nearest_training_images(images, training_images).distances
-        return cls(dataset, images, labels, training_images, features, digits, distances, floors)
+        return cls(dataset, shows_digits, images, labels, training_images, features, digits, distances, floors)
 
     def __len__(self) -> int:
         return len(self.features)
 
     @property
-    def shows_digits(self) -> bool:
-        """Whether the classifier knows what the images show, so that figures by class mean something."""
-        return self.dataset in SHOWING_DIGITS
-
-    @property
     def light(self) -> Reference:
         """The part that the Fréchet distance needs."""
-        return Reference(self.features, self.floors["frechet_distance"])
+        return Reference(self.features, self.floors["frechet_distance"], self.shows_digits)
 
     def first(self, count: int) -> "FullReference":
         """The reference of the first `count` test images, with floors of their own."""
         if count >= len(self):
             return self
-        return FullReference.of(self.dataset, self.images[:count], self.labels[:count], self.training_images)
+        images, labels = self.images[:count], self.labels[:count]
+        return FullReference.of(self.dataset, images, labels, self.training_images, self.shows_digits)
 
     def save(self, path: Path) -> None:
         """Write it, for MNIST about 13 MB. The file is complete as soon as it has its name."""
         content = {name: value.numpy() for name, value in vars(self).items() if isinstance(value, Tensor)}
-        about = {"format": FORMAT, "classifier": VERSION, "dataset": self.dataset, "floors": self.floors}
+        about = {"format": FORMAT, "classifier": VERSION} | {
+            name: getattr(self, name) for name in ("dataset", "shows_digits", "floors")
+        }
         with whole_file(path) as file:
             np.savez_compressed(file, allow_pickle=False, about=np.array(json.dumps(about)), **content)
 
@@ -150,6 +156,8 @@ class FullReference:
             )
         try:
             tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-            return cls(dataset=about["dataset"], floors=about["floors"], **tensors)
+            dataset = about["dataset"]
+            shows_digits = about.get("shows_digits", dataset in SHOWING_DIGITS)  # older files do not say
+            return cls(dataset=dataset, shows_digits=shows_digits, floors=about["floors"], **tensors)
         except (KeyError, TypeError) as error:
             raise ReferenceFileError(f"{path} does not hold what a reference holds: {error}") from error

@@ -49,7 +49,7 @@ class Trial:
             score: Images to logits float32[count, 1].
         """
         images = generate(self.z) if self.digit is None else generate(self.z, self.digit)
-        asked = self.digit.squeeze(1) if self.digit is not None and self.reference.shows_digits else None
+        asked = self.digit.squeeze(1) if self.digit is not None else None
         auroc = detector_auroc(score(self.reference.images), score(images))
         quality = generator_quality(images, asked, self.reference.light)
         return {"test_images": len(self.reference), **quality, "auroc": auroc}

@@ -120,7 +120,8 @@ def find_reference(pair: EvaluatedPair, data_dir: Path, count: int | None, say: 
     say(f"building the reference from {pair.dataset}")
     data = load_data_set(pair.dataset, data_dir, say)
     test = data.test[:count] if count else data.test
-    return FullReference.of(data.name, test.images, test.labels, data.fit.images), f"data set {data.name}"
+    reference = FullReference.of(data.name, test.images, test.labels, data.fit.images, data.shows_digits)
+    return reference, f"data set {data.name}"
 
 
 def figures_of_other_data(pair: EvaluatedPair, data_dir: Path, say: Say) -> dict[str, float]:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from evaluation import torchvision_without_ops  # noqa: F401  (before torchvision)
+from evaluation.classifier import SHOWING_DIGITS
 from training.config import CLASSES
 from training.idx_files import DataFileError, IdxFile
 from training.small_digits import load_small_digits
@@ -56,12 +57,19 @@ class LabelledImages:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set by name, in its three parts."""
+    """A data set by name, in its three parts.
+
+    Attributes:
+        name: One of `NAMES`, but for `auto`.
+        fit, held_out, test: To fit, to select and calibrate on, and to report on.
+        shows_digits: Class `i` is the handwritten digit `i`, for each of the ten.
+    """
 
     name: str
     fit: LabelledImages
     held_out: LabelledImages
     test: LabelledImages
+    shows_digits: bool
 
 
 @dataclass(frozen=True)
@@ -202,7 +210,7 @@ def _from_torchvision(name: str, data_dir: Path, say: Callable[[str], None]) -> 
         file.check(raw)
     train, test = _read(raw, source, source.files[:2]), _read(raw, source, source.files[2:])[: source.test_count]
     fit, held_out = _split(train, held_out=len(train) // 12)  # MNIST: 55,000 and 5,000
-    return DataSet(name, fit, held_out, test)
+    return DataSet(name, fit, held_out, test, name in SHOWING_DIGITS)
 
 
 def _read(raw: Path, source: _Source, files: tuple[IdxFile, ...]) -> LabelledImages:
@@ -219,7 +227,7 @@ def _small_digits() -> DataSet:
     everything = LabelledImages(*load_small_digits())
     rest, test = _split(everything, held_out=300)
     fit, held_out = _split(rest, held_out=200)
-    return DataSet(SMALL_DIGITS, fit, held_out, test)
+    return DataSet(SMALL_DIGITS, fit, held_out, test, shows_digits=True)
 
 
 def _split(images: LabelledImages, held_out: int) -> tuple[LabelledImages, LabelledImages]:

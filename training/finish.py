@@ -74,8 +74,9 @@ def finish(run: Checkpoint, gan: Gan, data: DataSet, path: Path, stop: StopReque
 def measure(generator: Generator, config: TrainingConfig, data: DataSet, path: Path) -> dict[str, float]:
     """The figures on the test set; with all of them, the run keeps the real digits that they compare with."""
     if not config.measure_fully:
-        return measure_snapshot(generator, config, Reference.of(data.test.images, data.fit.images))
-    reference = FullReference.of(data.name, data.test.images, data.test.labels, data.fit.images)
+        light = Reference.of(data.test.images, data.fit.images, data.shows_digits)
+        return measure_snapshot(generator, config, light)
+    reference = FullReference.of(data.name, data.test.images, data.test.labels, data.fit.images, data.shows_digits)
     reference.save(path / REFERENCE)
     return full_quality(*generated_digits(generator, config, len(reference)), reference).figures
 

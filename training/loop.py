@@ -96,7 +96,7 @@ def train(
     sheet = FixedLatents(config, SHEET_IMAGES, device)
     real_diversity = diversity_of_real(normalise(images, config.pixel_mean, config.pixel_std), digits, config.classes)
     measuring = config.measure_milestones and workers.first
-    held_out = Reference.of(data.held_out.images, data.fit.images) if measuring else None
+    held_out = Reference.of(data.held_out.images, data.fit.images, data.shows_digits) if measuring else None
     milestone_images = config.milestone_images or len(images)
 
     # The clock, and what shows it.

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from evaluation.classifier import SHOWING_DIGITS
 from evaluation.quality import generator_quality
 from evaluation.reference import Reference
 from training.config import TrainingConfig
@@ -43,14 +42,10 @@ class FixedLatents:
 
 
 def generated_digits(generator: Generator, config: TrainingConfig, count: int) -> tuple[Tensor, Tensor | None]:
-    """uint8[count, 28, 28] from the fixed latents, and the classes asked for, int64[count] or None; on the CPU.
-
-    None too where the data set does not show digits: what the classifier takes a piece of clothing for says nothing.
-    """
+    """uint8[count, 28, 28] from the fixed latents, and the classes asked for, int64[count] or None; on the CPU."""
     fixed = FixedLatents(config, count, next(generator.parameters()).device)
     images = to_uint8(fixed.images(generator), config.pixel_mean, config.pixel_std).cpu()
-    asked = fixed.digits.cpu() if fixed.digits is not None and config.dataset in SHOWING_DIGITS else None
-    return images, asked
+    return images, fixed.digits.cpu() if fixed.digits is not None else None
 
 
 def measure_snapshot(generator: Generator, config: TrainingConfig, reference: Reference) -> dict[str, float]:

@@ -91,6 +91,22 @@ def test_a_loaded_reference_is_the_one_that_was_saved(reference: FullReference, 
     assert [path.name for path in tmp_path.iterdir()] == ["reference.npz"]
 
 
+def test_whether_digits_are_shown_is_told_by_the_name_unless_it_is_given(small_digits: DataSet, tmp_path: Path) -> None:
+    test, fit = small_digits.test[:50], small_digits.fit[:50]
+    for name, given, expected in (
+        ("fashion-mnist", None, False),
+        ("mnist", None, True),
+        ("folder", True, True),
+        ("mnist", False, False),
+    ):
+        reference = FullReference.of(name, test.images, test.labels, fit.images, given)
+        assert reference.shows_digits == reference.light.shows_digits == expected
+        assert ("recognised_as_asked" in reference.floors) == expected
+        assert reference.first(25).shows_digits == expected
+        reference.save(tmp_path / "reference.npz")
+        assert FullReference.load(tmp_path / "reference.npz").shows_digits == expected
+
+
 @pytest.mark.parametrize("keep", [0, 0.3, 0.9])
 def test_a_torn_file_is_refused_by_name(keep: float, reference: FullReference, tmp_path: Path) -> None:
     path = tmp_path / "reference.npz"
@@ -157,7 +173,7 @@ def test_real_digits_get_their_floors_and_noise_gets_none(reference: FullReferen
 
 
 def test_images_that_show_no_digits_get_no_figures_by_class(reference: FullReference) -> None:
-    clothing = dataclasses.replace(reference, dataset="fashion-mnist")
+    clothing = dataclasses.replace(reference, shows_digits=False)
     figures = full_quality(reference.images, reference.labels, clothing).figures
     assert not {"recognised_as_asked", "class_divergence"} & figures.keys()
     assert "precision" in figures

@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ FEW = 840
 @pytest.fixture(scope="module")
 def data(small_digits: DataSet) -> DataSet:
     """Few enough images that a short run is longer than an epoch."""
-    return DataSet("sklearn-digits", small_digits.fit[:FEW], small_digits.held_out, small_digits.test)
+    return replace(small_digits, fit=small_digits.fit[:FEW])
 
 
 def cosine(end: float, progress: float) -> float:

@@ -3,11 +3,13 @@
 import pytest
 import torch
 
+from evaluation.reference import Reference
 from tests.training.tiny_runs import CPU, SMALL
 from training import measure
 from training.config import PRESETS
+from training.data import DataSet
 from training.gan import Gan
-from training.measure import SEED, FixedLatents, generated_digits
+from training.measure import SEED, FixedLatents, generated_digits, measure_snapshot
 
 CONFIG = PRESETS["default"].with_options(SMALL | {"pixel_mean": 0.4, "pixel_std": 0.6})
 
@@ -44,7 +46,9 @@ def test_a_generator_is_shown_in_inference_mode_and_left_as_it_was() -> None:
         assert generator.training == training
 
 
-def test_no_class_is_asked_for_where_the_classifier_knows_none() -> None:
+def test_no_class_is_measured_where_the_images_show_no_digits(small_digits: DataSet) -> None:
     generator = Gan(CONFIG, CPU).generator
-    assert generated_digits(generator, CONFIG.with_options({"dataset": "fashion-mnist"}), 10)[1] is None
-    assert generated_digits(generator, CONFIG.with_options({"dataset": "mnist"}), 10)[1] is not None
+    images, others = small_digits.held_out.images, small_digits.fit.images
+    for shows_digits in (True, False):
+        quality = measure_snapshot(generator, CONFIG, Reference.of(images, others, shows_digits))
+        assert ("recognised_as_asked" in quality) == shows_digits
