@@ -18,6 +18,7 @@ import onnx
 from filelock import FileLock, Timeout
 from google.protobuf.message import DecodeError
 
+from digitforge.machine.whole_file import naming
 from digitforge.version_numbers import LAST, version_number
 from export.signature import Tensors, tensors_of
 from export.triton_config import config_pbtxt
@@ -47,11 +48,13 @@ def add_version(repository: Path, signature: Mapping[str, Tensors], write: Calla
     Raises:
         RepositoryError: The repository holds models of another signature, or the last number that there can be, or
             another export holds its lock.
+        NotWrittenError: The disk is full, or the folder cannot be written to.
     """
-    repository.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(repository / ".lock", timeout=LOCK_PATIENCE_S):
-            return _add_version(repository, signature, write)
+        with naming(repository):
+            repository.mkdir(parents=True, exist_ok=True)
+            with FileLock(repository / ".lock", timeout=LOCK_PATIENCE_S):
+                return _add_version(repository, signature, write)
     except Timeout as error:
         raise RepositoryError(f"{repository} is locked by another export") from error
 

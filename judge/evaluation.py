@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from digitforge.machine.onnx_runtime import onnxruntime
+from digitforge.machine.whole_file import naming, write_whole
 from evaluation import kernel, memorisation, precision_recall
 from evaluation.classifier import VERSION, Classifier
 from evaluation.detector_quality import called_real, detector_quality
@@ -62,7 +63,8 @@ def evaluate(
     """
     if tstr_epochs is not None and not pair.classes:
         raise NoClassesError(f"--tstr needs labelled digits, and {pair.name} cannot be asked for a class")
-    out.mkdir(parents=True, exist_ok=True)
+    with naming(out):
+        out.mkdir(parents=True, exist_ok=True)
     reference, source = find_reference(pair, data_dir, count, say)
     say(f"measuring {len(reference):,} generated images against as many real ones")
     images, asked = pair.images(len(reference))
@@ -106,9 +108,9 @@ def evaluate(
         "versions": versions(),
         "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
     }
-    (out / "evaluation.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    write_whole(out / "evaluation.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     lines = heading(pair, reference)
-    (out / "evaluation.md").write_text(markdown(lines, figures, pictures))
+    write_whole(out / "evaluation.md", markdown(lines, figures, pictures))
     return "\n".join([*lines, "", text_table(HEADER, rows(figures))])
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 from torchmetrics.functional.classification import binary_roc
 
+from digitforge.machine.whole_file import whole_file
 from evaluation.calibration import calibration_error, reliability
 from evaluation.class_histogram import CLASSES, class_histogram
 from evaluation.full_quality import FullQuality
@@ -49,7 +50,8 @@ def draw_sheet(path: Path, images: Tensor, classes: Tensor | None) -> None:
     sheet = torch.zeros(ROWS, 28, CLASSES, 28, dtype=torch.uint8)
     for number, column in enumerate(columns):
         sheet[: len(column), :, number] = column
-    Image.fromarray(sheet.reshape(ROWS * 28, CLASSES * 28).numpy()).save(path)
+    with whole_file(path) as file:
+        Image.fromarray(sheet.reshape(ROWS * 28, CLASSES * 28).numpy()).save(file, "PNG")
 
 
 def draw_closest(path: Path, images: Tensor, quality: FullQuality, reference: FullReference) -> None:
@@ -149,5 +151,6 @@ def draw_reliability(path: Path, real_probabilities: Tensor, fake_probabilities:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    figure.savefig(path, dpi=DPI)
+    with whole_file(path) as file:
+        figure.savefig(file, dpi=DPI)
     plt.close(figure)

@@ -81,7 +81,11 @@ def save_checkpoint(checkpoint: Checkpoint, run_folder: Path) -> None:
 
 
 def save_atomically(content: Any, path: Path) -> None:
-    """`torch.save` into a file that is complete as soon as it has its name."""
+    """`torch.save` into a file that is complete as soon as it has its name.
+
+    Raises:
+        NotWrittenError: The disk is full, or the folder cannot be written to.
+    """
     with whole_file(path) as file:
         torch.save(content, file)
 

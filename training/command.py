@@ -13,6 +13,7 @@ import torch
 from pydantic import ValidationError
 from tqdm import tqdm
 
+from digitforge.machine.whole_file import NotWrittenError, naming
 from evaluation.threads import keep_to_allowed_cores
 from training.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from training.config import PRESETS, TrainingConfig
@@ -70,23 +71,29 @@ def run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
         if state.finished:
             tell(f"{path} is finished")
             return 0
+        arguments = shlex.join(["--resume", "--out", str(path)])
+        again = f"{make('train', TRAIN_ARGS=arguments)} (or digitforge-train {arguments})"
         together = f", {workers.count} workers" if workers.count > 1 else ""
         what = f"preset {state.config.preset}, data set {state.dataset}"
         tell(f"run {state.run_id} in {path}: {what}, on {device}{together}")
         if workers.first:
-            point_latest_to(path, RUNS)
+            try:
+                point_latest_to(path, RUNS)
+            except NotWrittenError as error:  # a run that lies elsewhere can do without
+                tell(f"{error}; name the run with --out {path} where you go on with it")
         with stop_request() as stop:
-            gan = train(state, data, path, device, stop, tell, workers)
-            if not workers.first:
-                return 0
-            if gan is not None:
-                finish(state, gan, data, path, stop, tell)
+            try:
+                gan = train(state, data, path, device, stop, tell, workers)
+                if workers.first and gan is not None:
+                    finish(state, gan, data, path, stop, tell)
+            except NotWrittenError as error:
+                raise NotWrittenError(
+                    f"{error}. Once it can be, go on from the last checkpoint with: {again}"
+                ) from error
+    if not workers.first:
+        return 0
     if not state.finished:
-        again = shlex.join(["--resume", "--out", str(path)])
-        say(
-            f"interrupted after {state.images_seen:,} images; go on with: {make('train', TRAIN_ARGS=again)} "
-            f"(or digitforge-train {again})"
-        )
+        say(f"interrupted after {state.images_seen:,} images; go on with: {again}")
         return INTERRUPTED
     say(f"finished: {path}, the GAN trained in {write_duration(state.elapsed_s)}; look at {path / REPORT}")
     say(f"export it with: {make('export', RUN=str(path))} (or {shlex.join(['digitforge-export', str(path)])})")
@@ -114,8 +121,12 @@ def prepare(
     name = f"{config.preset}-{data.name}"
     if not workers.first:
         return options.out or RUNS / name, state, data  # it does not write there
-    path = options.out or new_run_folder(RUNS, name)
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path = options.out or new_run_folder(RUNS, name)
+    except NotWrittenError as error:
+        raise NotWrittenError(f"{error}; name another place with --out") from error
+    with naming(path):
+        path.mkdir(parents=True, exist_ok=True)
     save_checkpoint(state, path)  # from here on, whatever happens, it can be resumed
     return path, state, data
 

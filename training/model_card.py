@@ -16,7 +16,7 @@ from markupsafe import Markup
 from safetensors.torch import save
 from torch import Tensor
 
-from digitforge.machine.whole_file import whole_file
+from digitforge.machine.whole_file import write_whole
 from evaluation.classifier import VERSION
 from training.checkpoint import Checkpoint
 from training.figures import tell_figures, write_duration
@@ -61,8 +61,7 @@ def quality_text(quality: Mapping[str, float]) -> str:
 def write_model_card(run: Checkpoint, path: Path) -> Path:
     """Write the card of a finished run into its folder, and return the card's path."""
     card = path / MODEL_CARD
-    with whole_file(card) as file:
-        file.write(model_card(describe(run)).encode())
+    write_whole(card, model_card(describe(run)))
     return card
 
 
@@ -115,8 +114,7 @@ def save_safetensors(run: Checkpoint, path: Path) -> None:
         if weights is None:
             raise ValueError(f"run {run.run_id} has no {role}")
         tensors: dict[str, Tensor] = {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
-        with whole_file(path / f"{role}.safetensors") as file:
-            file.write(save(tensors, {"role": role, **about}))
+        write_whole(path / f"{role}.safetensors", save(tensors, {"role": role, **about}))
 
 
 def _without_markup(value: object) -> object:

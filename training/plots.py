@@ -7,6 +7,7 @@ import matplotlib as mpl
 mpl.use("Agg")  # no window: the trainer may run anywhere
 from matplotlib import pyplot as plt
 
+from digitforge.machine.whole_file import naming, whole_file
 from training.charts import CHARTS
 from training.metrics_file import read_metrics
 
@@ -16,7 +17,8 @@ NAMES = ("losses", "balance", "quality")  # the report has the others too
 def draw_plots(metrics: Path, folder: Path) -> None:
     """Draw every curve of which `metrics` (JSON lines, each with `images`) has values, as PNG files in `folder`."""
     curves = read_metrics(metrics).curves
-    folder.mkdir(exist_ok=True)
+    with naming(folder):
+        folder.mkdir(exist_ok=True)
     for chart in CHARTS:
         series = [one for one in chart.series if one.key in curves]
         if chart.name not in NAMES or not series:
@@ -34,5 +36,6 @@ def draw_plots(metrics: Path, folder: Path) -> None:
             axes.axhline(chart.line[0], color="grey", linewidth=0.5)
         axes.grid(alpha=0.3)
         axes.legend()
-        figure.savefig(folder / f"{chart.name}.png", dpi=100)
+        with whole_file(folder / f"{chart.name}.png") as file:
+            figure.savefig(file, dpi=100)
         plt.close(figure)

@@ -4,13 +4,13 @@ It has the digits, how they came to be, the curves, what the trainer saw and did
 end, and at milestones for those who cannot wait; whatever is not there yet is left out.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from digitforge.machine.whole_file import write_whole
 from training.chart_svg import DrawnChart, draw_chart
 from training.charts import CHARTS
 from training.checkpoint import Checkpoint
@@ -53,9 +53,7 @@ def write_report(run: Checkpoint, path: Path, epoch_images: int | None = None) -
     metrics = read_metrics(path / METRICS)
     page = render_report(run, path, metrics, epoch_images)
     report = path / REPORT
-    beside = report.with_suffix(".partial")
-    beside.write_text(page, encoding="utf-8")
-    os.replace(beside, report)
+    write_whole(report, page)
     return report
 
 

@@ -17,6 +17,7 @@ reference.npz        the real digits that the figures compare with, at the end
 import json
 import os
 import re
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from digitforge.machine.whole_file import naming, whole_file, write_whole
 from evaluation import torchvision_without_ops  # noqa: F401  (before torchvision)
 from training.charts import tensorboard_layout
 from training.checkpoint import save_atomically
@@ -40,19 +42,25 @@ SHEET_COLUMNS = 10
 
 def new_run_folder(runs: Path, name: str) -> Path:
     """Make the next numbered folder in `runs`, such as `0007-default-mnist`."""
-    runs.mkdir(parents=True, exist_ok=True)
-    numbers = [int(match[1]) for path in runs.iterdir() if (match := re.match(r"(\d+)-", path.name))]
-    folder = runs / f"{max(numbers, default=0) + 1:04d}-{name}"
-    folder.mkdir()
+    with naming(runs):
+        runs.mkdir(parents=True, exist_ok=True)
+        numbers = [int(match[1]) for path in runs.iterdir() if (match := re.match(r"(\d+)-", path.name))]
+        folder = runs / f"{max(numbers, default=0) + 1:04d}-{name}"
+        folder.mkdir()
     return folder
 
 
 def point_latest_to(run: Path, runs: Path) -> None:
-    """Make `latest` in `runs` a link to a run, wherever that lies."""
-    runs.mkdir(parents=True, exist_ok=True)
-    link = runs / f".{LATEST}-{os.getpid()}"
-    link.symlink_to(os.path.relpath(run.resolve(), runs.resolve()))
-    os.replace(link, runs / LATEST)
+    """Make `latest` in `runs` a link to a run, wherever that lies.
+
+    Raises:
+        NotWrittenError: `runs` cannot be written to.
+    """
+    with naming(runs / LATEST):
+        runs.mkdir(parents=True, exist_ok=True)
+        link = runs / f".{LATEST}-{os.getpid()}"
+        link.symlink_to(os.path.relpath(run.resolve(), runs.resolve()))
+        os.replace(link, runs / LATEST)
 
 
 class RunFolder:
@@ -71,15 +79,22 @@ class RunFolder:
         if not writing:
             return
         self.sheets = path / "sheets"
-        self.sheets.mkdir(parents=True, exist_ok=True)
-        (path / "config.json").write_text(json.dumps(config.model_dump(), indent=2) + "\n")
+        with naming(self.sheets):
+            self.sheets.mkdir(parents=True, exist_ok=True)
+        write_whole(path / "config.json", json.dumps(config.model_dump(), indent=2) + "\n")
         self._open(images_seen)
 
     def __enter__(self) -> "RunFolder":
+        self._excepthook, threading.excepthook = threading.excepthook, self._on_threads_error
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        threading.excepthook = self._excepthook
+        try:
+            self._close()
+        except OSError:
+            if kind is None:  # else what could not be written has been told
+                raise
 
     def rewind(self, images_seen: int) -> None:
         """Drop the lines and events beyond: that part is run again."""
@@ -91,16 +106,18 @@ class RunFolder:
         """Add values at this point of the run to the metrics and to TensorBoard's events."""
         if not self.writing:
             return
-        self._metrics.write(json.dumps({"images": images_seen, **values}) + "\n")
-        for name, value in values.items():
-            self._events.add_scalar(name, value, images_seen)
+        self._write({"images": images_seen, **values})
+        with naming(self.path):
+            for name, value in values.items():
+                self._events.add_scalar(name, value, images_seen)
 
     def log_event(self, images_seen: int, event: str, text: str) -> None:
         """Add something that the trainer saw or did."""
         if not self.writing:
             return
-        self._metrics.write(json.dumps({"images": images_seen, "event": event, "text": text}) + "\n")
-        self._events.add_text("events", f"**{event.replace('_', ' ')}**: {text}", images_seen)
+        self._write({"images": images_seen, "event": event, "text": text})
+        with naming(self.path):
+            self._events.add_text("events", f"**{event.replace('_', ' ')}**: {text}", images_seen)
 
     def save_sheet(self, name: str, images: Tensor, images_seen: int = 0) -> None:
         """float[count, 784] in the generator's scale, shown as 0.5 * (x + 1), ten a row."""
@@ -108,8 +125,10 @@ class RunFolder:
             return
         pictures = (0.5 * (images.float().unflatten(1, (1, 28, 28)) + 1)).clamp(0, 1)
         sheet = make_grid(pictures, nrow=SHEET_COLUMNS)
-        save_image(sheet, self.sheets / f"{name}.png")
-        self._events.add_image(name if name in ("real", "final") else "sheet", sheet, images_seen)
+        with whole_file(self.sheets / f"{name}.png") as file:
+            save_image(sheet, file, format="png")
+        with naming(self.path):
+            self._events.add_image(name if name in ("real", "final") else "sheet", sheet, images_seen)
 
     def save_weights(self, name: str, weights: dict[str, torch.Tensor]) -> None:
         """Plain weights for `load_state_dict`, as `<name>.pth`."""
@@ -117,14 +136,27 @@ class RunFolder:
 
     def _open(self, images_seen: int) -> None:
         self._drop_metrics_beyond(images_seen)
-        self._metrics = (self.path / METRICS).open("a", buffering=1)
-        self._events = SummaryWriter(str(self.path), purge_step=images_seen + 1 if images_seen else None)
-        self._events.add_custom_scalars(tensorboard_layout())
+        with naming(self.path):
+            self._metrics = (self.path / METRICS).open("ab", buffering=0)  # a line at a time, in one write
+            self._events = SummaryWriter(str(self.path), purge_step=images_seen + 1 if images_seen else None)
+            self._events.add_custom_scalars(tensorboard_layout())
+
+    def _on_threads_error(self, error: threading.ExceptHookArgs) -> None:
+        """TensorBoard writes in a thread, and raises what happens there again in the next call, which is enough."""
+        if not (isinstance(error.exc_value, OSError) and type(error.thread).__module__.startswith("tensorboard.")):
+            self._excepthook(error)
+
+    def _write(self, entry: Mapping[str, Any]) -> None:
+        line = json.dumps(entry).encode() + b"\n"
+        with naming(self.path / METRICS, len(line)):
+            while line:  # a disk that is nearly full takes a part of it
+                line = line[self._metrics.write(line) :]
 
     def _close(self) -> None:
         if self.writing:
             self._metrics.close()
-            self._events.close()
+            with naming(self.path):
+                self._events.close()
 
     def _drop_metrics_beyond(self, images_seen: int) -> None:
         path = self.path / METRICS
@@ -139,6 +171,4 @@ class RunFolder:
             # The figures of a finish that was killed are measured again.
             if entry["images"] <= images_seen and not any(name.startswith("test/") for name in entry):
                 kept.append(line)
-        beside = path.with_suffix(".partial")
-        beside.write_text("".join(f"{line}\n" for line in kept))
-        os.replace(beside, path)
+        write_whole(path, "".join(f"{line}\n" for line in kept))

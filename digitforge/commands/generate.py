@@ -9,6 +9,7 @@ import numpy as np
 
 from digitforge.client import Client
 from digitforge.commands.options import OK, UINT32, UINT64, UsageError, add_model_version, whole
+from digitforge.machine.whole_file import naming, whole_file, write_whole
 from digitforge.messages import GeneratedDigits, joined
 from digitforge.pictures.images import contact_sheet
 from digitforge.pictures.png import encode_png
@@ -68,7 +69,7 @@ def check_place(output: Path | None, out_dir: Path | None) -> None:
             raise UsageError(f"-o {output}: it is a folder")
         if not output.parent.is_dir():
             raise UsageError(f"-o {output}: there is no folder {output.parent}")
-        option, place = f"-o {output}", output if output.exists() else output.parent
+        option, place = f"-o {output}", output.parent  # where it is written beside and renamed
     elif out_dir is not None:
         place = next(folder for folder in (out_dir, *out_dir.parents, Path()) if folder.exists())
         if not place.is_dir():
@@ -80,14 +81,15 @@ def check_place(output: Path | None, out_dir: Path | None) -> None:
 
 def write_files(chunks: Iterator[GeneratedDigits], folder: Path, n: int) -> GeneratedDigits:
     """A 28x28 PNG each, named by its index in the seed's stream and, where there is one, its class."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     first = None
     for chunk in chunks:
         first = first or chunk
         width = len(str(first.offset + n - 1))
         for place, image in enumerate(chunk.images):
             label = "" if chunk.classes is None else f"-{chunk.classes[place]}"
-            (folder / f"{chunk.offset + place:0{width}d}{label}.png").write_bytes(encode_png(image))
+            write_whole(folder / f"{chunk.offset + place:0{width}d}{label}.png", encode_png(image), sync=False)
     assert first is not None
     return first
 
@@ -95,7 +97,7 @@ def write_files(chunks: Iterator[GeneratedDigits], folder: Path, n: int) -> Gene
 def write_array(digits: GeneratedDigits, path: Path) -> GeneratedDigits:
     """Images uint8[n, 28, 28] and, where the model has classes, digits int64[n]."""
     arrays = {"images": digits.images} | ({"digits": digits.classes} if digits.classes is not None else {})
-    with path.open("wb") as file:  # to a name, NumPy would add .npz where it ends in .NPZ
+    with whole_file(path) as file:
         np.savez_compressed(
             file, allow_pickle=False, seed=np.uint64(digits.seed), offset=np.uint64(digits.offset),
             version=digits.version, **arrays,
@@ -107,5 +109,6 @@ def write_sheet(digits: GeneratedDigits, path: Path) -> GeneratedDigits:
     """All images on one picture: ten in a row, so that a column is a class, or a square for larger numbers."""
     count = len(digits.images)
     columns = 10 if count <= 200 else 10 * round((count**0.5) / 10)
-    contact_sheet(list(digits.images), columns, SCALE).save(path)
+    with whole_file(path) as file:
+        contact_sheet(list(digits.images), columns, SCALE).save(file, "PNG")
     return digits
