@@ -31,10 +31,10 @@ class Clock:
 
     @property
     def bar(self) -> dict[str, Any]:
-        """What `tqdm` needs to show this clock."""
+        """What `progress` needs to show this clock."""
         if self._seconds:
             return {"total": round(self._seconds), "unit": "s"}
-        return {"total": self._images, "unit": "img", "unit_scale": True}
+        return {"total": self._images, "unit": "img"}
 
     def bar_position(self, images_seen: int) -> int:
         """Where the bar stands."""

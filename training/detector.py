@@ -15,7 +15,6 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from evaluation.calibration import fit_platt
 from evaluation.detector_quality import treated_images
@@ -35,6 +34,7 @@ from training.interrupts import StopRequest
 from training.losses import discriminator_loss
 from training.networks import Detector, Discriminator, Generator
 from training.pixels import normalise
+from training.progress import progress
 from training.schedule import learning_rate_factor
 
 SEED = 1  # added to the run's: the stage draws its own numbers, so that it can start over after a stop
@@ -159,9 +159,12 @@ def make_fakes(
         "no digits": lambda: NoDigits(images, rng, min(LETTERS, length)),  # a short stage shows fewer than all
     }
     kinds: dict[str, Kind] = {}
-    for name in tqdm(kinds_for(snapshots), desc="fakes", unit="kind", disable=None):
-        tick()
-        kinds[name] = makers[name]()
+    names = kinds_for(snapshots)
+    with progress(len(names), "fakes", "kinds") as bar:
+        for name in names:
+            tick()
+            kinds[name] = makers[name]()
+            bar.update()
     return kinds
 
 
@@ -183,7 +186,7 @@ def fit(
     batches = Batches(len(images), config.step_size, config.seed + SEED)
     bfloat16 = config.bfloat16 and has_bfloat16(device)
     seen = 0
-    with tqdm(total=config.detector_images, desc="detector", unit="img", unit_scale=True, disable=None) as bar:
+    with progress(config.detector_images, "detector", "img") as bar:
         while seen < config.detector_images:
             for group in optimizer.param_groups:
                 group["lr"] = config.detector_lr * learning_rate_factor(0.0, seen / config.detector_images)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from evaluation.reference import Reference
 from training.balance import WORDS, Balance, diversity, diversity_of_real
@@ -19,6 +18,7 @@ from training.governor import NETWORKS, Governor
 from training.interrupts import StopRequest
 from training.measure import FixedLatents, measure_snapshot
 from training.pixels import normalise
+from training.progress import progress as show_progress
 from training.report import write_report
 from training.run_folder import RunFolder
 from training.schedule import learning_rate_factor
@@ -104,7 +104,7 @@ def train(
     done = clock.bar_position(run.images_seen)
     with (
         RunFolder(path, config, run.images_seen, writing=workers.first) as folder,
-        tqdm(desc="training", disable=None if workers.first else True, initial=done, **clock.bar) as bar,
+        show_progress(what="training", shown=workers.first, initial=done, **clock.bar) as bar,
     ):
 
         def tell(event: str, text: str) -> None:
