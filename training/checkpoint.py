@@ -3,6 +3,9 @@
 The trainer writes it; the exporter reads it through `load_checkpoint`.
 """
 
+import pickletools
+import zipfile
+import zlib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,7 @@ class Checkpoint:
         config: What the run does.
         run_id: The run's name in the world, the same in all that is made from it.
         source_commit: The commit of the trainer's source, `-dirty` behind it if changed, or `unknown`.
+        torch_version: The torch that wrote it; empty in older ones.
         images_seen: The clock.
         elapsed_s: Seconds spent in the loop so far.
         gan: `Gan.state_dict()`; None before the first step.
@@ -47,6 +51,7 @@ class Checkpoint:
     config: TrainingConfig
     run_id: str
     source_commit: str
+    torch_version: str = torch.__version__
     images_seen: int = 0
     elapsed_s: float = 0.0
     gan: dict[str, Any] | None = None
@@ -76,7 +81,7 @@ class Checkpoint:
 def save_checkpoint(checkpoint: Checkpoint, run_folder: Path) -> None:
     """Write it beside and rename it into place: whenever the process dies, a whole checkpoint is there."""
     content = {item.name: getattr(checkpoint, item.name) for item in fields(checkpoint)}
-    content["config"] = checkpoint.config.model_dump()
+    content |= {"config": checkpoint.config.model_dump(), "torch_version": str(torch.__version__)}
     save_atomically({"format": FORMAT, **content}, run_folder / NAME)
 
 
@@ -94,7 +99,8 @@ def load_checkpoint(run_folder: Path) -> Checkpoint:
     """Read a run's checkpoint, onto the CPU.
 
     Raises:
-        CheckpointError: The folder has none, or it is torn or of another format; the message names the file.
+        CheckpointError: The folder has none, or it is torn or of another format or torch; the message names the file,
+            what wrote it, and what to do.
     """
     path = run_folder / NAME
     if not path.is_file():
@@ -102,10 +108,41 @@ def load_checkpoint(run_folder: Path) -> Checkpoint:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever its parser stumbles over
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
-    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
-        raise CheckpointError(f"{path} is not a checkpoint of format {FORMAT}")
+        raise CheckpointError(f"{path} cannot be read: {_advice(path)}{_reason(error)}") from error
+    if not isinstance(content, dict) or not isinstance(found := content.pop("format", None), int):
+        raise CheckpointError(f"{path} is no checkpoint of digitforge's")
+    if found != FORMAT:
+        older = f"an older digitforge, of the commit {content.get('source_commit', 'unknown')}; that one reads it"
+        raise CheckpointError(
+            f"{path} is of format {found}, this digitforge reads format {FORMAT}: it was written by "
+            + (older if found < FORMAT else "a newer digitforge; install that to read it")
+        )
     try:
-        return Checkpoint(**(content | {"config": TrainingConfig.model_validate(content["config"])}))
+        config = TrainingConfig.model_validate(content["config"])
+        told: dict[str, Any] = {"torch_version": ""} | content | {"config": config}
+        return Checkpoint(**told)
     except (KeyError, TypeError, ValidationError) as error:
         raise CheckpointError(f"{path} does not hold what a checkpoint holds: {error}") from error
+
+
+def _reason(error: Exception) -> str:
+    """In a line: torch's own advice, to load it all the same, is to run whatever code is in a file."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    reason = next((line for line in lines if "Unpickler error:" in line), lines[0])
+    return reason.strip().partition(" was not an allowed global")[0]
+
+
+def _advice(path: Path) -> str:
+    """What to do about a file that torch cannot read: a whole one is another torch's."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:
+                return "it is torn: "
+            pickled = archive.read(next(name for name in archive.namelist() if name.endswith("/data.pkl")))
+        texts = [text for _, text, _ in pickletools.genops(pickled) if isinstance(text, str)]
+        written_by = texts[texts.index("torch_version") + 1]
+    except (OSError, ValueError, StopIteration, zipfile.BadZipFile, zlib.error):
+        return ""
+    if written_by == torch.__version__:
+        return ""
+    return f"it was written by torch {written_by}, this is {torch.__version__}; install that one to read it: "

@@ -111,6 +111,11 @@ def prepare(
         state = load_checkpoint(path)
         if not state.finished and (commit := source_commit()) not in state.source_commit.split(", "):
             state.source_commit += f", {commit}"  # the rest of the run is made by another source
+        if not state.finished and state.torch_version not in ("", torch.__version__):
+            tell(
+                f"the run so far was made by torch {state.torch_version}, this is {torch.__version__}: it goes on, but "
+                f"not to the same bits; for these: pip install torch=={state.torch_version.partition('+')[0]}"
+            )
         return path, state, load_data_set(state.dataset, options.data_dir, tell)
     config = configure(overrides)
     if workers.first and options.out and options.out.exists() and any(options.out.iterdir()):

@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from training.checkpoint import load_checkpoint
-from training.command import build_parser, main
+from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from training.command import build_parser, configure, main
 from training.interrupts import stop_request
 
 SMALL = [
@@ -103,6 +104,19 @@ def test_wrong_options_are_refused_in_one_line(
     assert message in error
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == [tmp_path / "something"]
+
+
+def test_a_run_that_another_torch_began_goes_on_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = configure({"dataset": "sklearn-digits", "images": 128, "detector_images": 0, "measure_milestones": 0})
+    with monkeypatch.context() as context:
+        context.setattr(torch, "__version__", "1.2.3+other")
+        save_checkpoint(Checkpoint(config, "my-run", "abc"), tmp_path)
+    assert main(["--resume", "--out", str(tmp_path)]) == 0
+    assert f"by torch 1.2.3+other, this is {torch.__version__}: it goes on" in (said := capsys.readouterr().out)
+    assert "pip install torch==1.2.3\n" in said
 
 
 def test_resuming_what_is_no_run_fails_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
