@@ -12,8 +12,8 @@ of draws:
     u = ((w0 >> 11) + 1) / 2^53    v = (w1 >> 11) / 2^53    in float64
     sqrt(-2 ln u) cos(2 pi v),  sqrt(-2 ln u) sin(2 pi v)   rounded to float32
 
-The first `latent_size` normals of the image's 4B are its latents. The words are drawn for each call's images, the transform
-is made for a whole batch of calls at once: for a single image it costs five times what the words cost.
+The first `latent_size` normals of the image's 4B are its latents. The words are drawn for each call's images, the
+transform is made for a whole batch at once: for a single image it costs five times what the words cost.
 """
 
 import threading
