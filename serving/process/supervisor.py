@@ -22,6 +22,7 @@ from serving.process.heartbeat import BEAT_S, HangWatch
 FAILED = 1
 MOST_FAILURES = 5  # so many new workers in a row that do not come up are enough
 LINGER_S = 5.0  # what a process that was told to stop is given beyond the calls' grace, then it is killed
+START_S = 600.0  # what a new worker is given to serve while others do; a GPU's first runs may take minutes
 STACK_S = 1.0  # what one that hangs is given to write where it does
 
 Tell = Callable[[Any], None]
@@ -88,6 +89,7 @@ class Supervisor:
         observer: Is told of workers that begin and end.
         back_off: How long to wait before a new one is started.
         linger_s: See `LINGER_S`.
+        start_s: See `START_S`.
     """
 
     def __init__(
@@ -104,10 +106,11 @@ class Supervisor:
         observer: Observer | None = None,
         back_off: BackOff = BackOff(),  # noqa: B008  (it is frozen)
         linger_s: float = LINGER_S,
+        start_s: float = START_S,
     ) -> None:
         self._work, self._listeners = work, listeners
         self._greet, self._say, self._warn = greet, say, warn
-        self._grace_s, self._linger_s, self._back_off = grace_s, linger_s, back_off
+        self._grace_s, self._linger_s, self._start_s, self._back_off = grace_s, linger_s, start_s, back_off
         self._companions = Companions(companions, self._fork_companion, back_off, warn)
         self._watch, self._look_at = watch, time.monotonic() if watch else math.inf
         self._observer = observer
@@ -165,6 +168,8 @@ class Supervisor:
                 child.kill_at = math.inf
                 self._warn(f"{child.name} {child.kill_reason}: it is killed")
                 child.process.kill()
+                if self._stopping and child not in self._companions.children:
+                    self._code = FAILED  # its calls have had no answer
         for number in [number for number, due in self._due.items() if due <= now]:
             del self._due[number]
             self._start(number)
@@ -190,6 +195,8 @@ class Supervisor:
             self._work(listener, tell, slot)
 
         child = fork(f"worker {number}", life, self._not_its_own(listener), self._grace_s + self._linger_s)
+        if self._greeted:  # before, somebody is looking
+            child.limit(time.monotonic() + self._start_s, f"did not serve within {self._start_s:g} s")
         self._workers.append(_Worker(number, slot, child, replaces))
         if self._observer:
             self._observer.started()
@@ -217,6 +224,7 @@ class Supervisor:
         worker.greeting, worker.serves_since = greeting, time.monotonic()
         if self._stopping:
             return
+        worker.child.kill_at = math.inf  # it has begun in time
         if worker.replaces is not None:
             old, worker.replaces = worker.replaces, None
             old.retired = True

@@ -43,12 +43,12 @@ COMPANIONS
 
 sys.exit(Supervisor(
     work, listeners, lambda lines: say("greeting"), say, lambda line: say(f"warning: {line}"),
-    back_off=BackOff(STEADY, DELAY), grace_s=GRACE, linger_s=LINGER, companions=companions, watch=WATCH,
+    back_off=BackOff(STEADY, DELAY), grace_s=GRACE, linger_s=LINGER, start_s=START, companions=companions, watch=WATCH,
 ).run())
 """
 
 PATIENCE_S = 60
-OPTIONS = {"steady": 0.0, "delay": 0.01, "grace": 3600.0, "linger": 3600.0, "watch": None}
+OPTIONS = {"steady": 0.0, "delay": 0.01, "grace": 3600.0, "linger": 3600.0, "start": 3600.0, "watch": None}
 Parent = Callable[..., subprocess.Popen[str]]
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads the processes from Linux's /proc")
 

@@ -114,6 +114,26 @@ def test_successor_of_one_that_died_meanwhile_is_followed_by_another_where_it_fa
     assert new.endswith("slot 0")
 
 
+def test_successor_that_never_serves_is_killed_at_the_limit_and_whom_it_was_to_replace_stays(parent: Parent) -> None:
+    process = parent(
+        """
+        def work(listener, tell, slot):
+            if slot == 2: time.sleep(3600)
+            until_told(listener, tell, slot)
+        """,
+        start=0.2,
+    )
+    up(process)
+    process.send_signal(signal.SIGHUP)
+    assert lines_until(process, "stays")[-2:] == [
+        "warning: worker 0 did not serve within 0.2 s: it is killed",
+        "warning: worker 0 was ended by SIGKILL; the worker that it was to replace stays",
+    ]
+    process.terminate()
+    assert process.wait(PATIENCE_S) == 0
+    assert rest(process).count("stopped") == 2
+
+
 def test_worker_that_asks_for_it_is_replaced_alone(parent: Parent) -> None:
     process = parent(
         """
