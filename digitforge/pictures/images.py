@@ -4,13 +4,13 @@ import io
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
+from digitforge.pictures.decoded import Decoded, Found
 from digitforge.pictures.errors import PictureError
 from digitforge.pictures.header import GIFS, JPEG, PNG, check_header
 from digitforge.pictures.normalisation import normalise
@@ -21,19 +21,6 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 SIGNATURES = (PNG, JPEG, *GIFS)
 MOST_SCANS = 100  # of a JPEG: a progressive one has about ten, and each takes its time whatever it holds
 START_OF_SCAN = b"\xff\xda"  # nowhere else in a JPEG's data but in a thumbnail, which has a few
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """An image as the detector takes it.
-
-    Attributes:
-        pixels: uint8[28, 28], white ink on black.
-        normalised: Whether it was brought to this form, as it was of another size.
-    """
-
-    pixels: NDArray[np.uint8]
-    normalised: bool
 
 
 def load_formats() -> None:
@@ -49,7 +36,8 @@ def decode_raw(data: bytes) -> Decoded:
     """
     if len(data) != RAW_BYTES:
         raise PictureError(f"a raw image has {SIDE}x{SIDE} = {RAW_BYTES} bytes, this has {len(data)}")
-    return Decoded(np.frombuffer(data, np.uint8).reshape(SIDE, SIDE), normalised=False)
+    pixels = np.frombuffer(data, np.uint8).reshape(SIDE, SIDE)
+    return Decoded(pixels, normalised=False, found=Found.ONE if pixels.any() else Found.NOTHING)
 
 
 def decode_file(data: bytes, max_pixels: int = MAX_PIXELS) -> Decoded:
@@ -118,10 +106,14 @@ def decode(image: ImageFile) -> Decoded:
     """
     try:
         if image.size == (SIDE, SIDE):
-            return Decoded(_as_it_is(image), normalised=False)
-        return Decoded(normalise(upright_grey(image)), normalised=True)
+            return _found_in(_as_it_is(image), normalised=False)
+        return _found_in(normalise(upright_grey(image)), normalised=True)
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise PictureError(f"a damaged file: {error}") from error
+
+
+def _found_in(pixels: NDArray[np.uint8], normalised: bool) -> Decoded:
+    return Decoded(pixels, normalised, Found.ONE if pixels.any() else Found.NOTHING)
 
 
 def _as_it_is(image: Image.Image) -> NDArray[np.uint8]:

@@ -18,8 +18,8 @@ class Answer:
     """What came of a picture.
 
     Attributes:
-        kind: `DECODED`: a byte that says whether it was normalised, then 784 pixels; `REFUSED`, the picture's fault, or
-            `FAILED`, ours: the reason, in UTF-8.
+        kind: `DECODED`: a byte that says whether it was normalised, one that says what was found, then 784 pixels;
+            `REFUSED`, the picture's fault, or `FAILED`, ours: the reason, in UTF-8.
         body: See there.
     """
 

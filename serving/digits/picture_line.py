@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from digitforge.pictures.decoded import Decoded, Found
 from digitforge.pictures.errors import PictureError
-from digitforge.pictures.images import Decoded
 from digitforge.pictures.sizes import SIDE
 from serving.digits.picture_job import DECODED, LENGTH, REFUSED, TAKEN, Answer
 from serving.errors import DeadlineExceededError, InternalError, ResourceExhaustedError
@@ -183,5 +183,6 @@ def _decoded(answer: Answer | None) -> Decoded:
         raise PictureError(answer.body.decode())
     if answer.kind != DECODED:
         raise InternalError(f"image: {answer.body.decode()}")
-    pixels = np.frombuffer(answer.body, np.uint8, offset=1).reshape(SIDE, SIDE)
-    return Decoded(pixels, normalised=answer.body[0] != 0)
+    normalised, found = answer.body[:2]
+    pixels = np.frombuffer(answer.body, np.uint8, offset=2).reshape(SIDE, SIDE)
+    return Decoded(pixels, normalised != 0, Found(found))

@@ -170,4 +170,4 @@ def _answer(data: bytes, limits: Limits) -> Answer:
         return Answer(REFUSED, f"takes more memory to decode than the limit of {limits.memory} bytes".encode())
     except Exception as error:  # whatever Pillow stumbles upon, on damage that it does not expect
         return Answer(REFUSED, f"the decoder fails on it: {type(error).__name__}: {error}".encode())
-    return Answer(DECODED, bytes([decoded.normalised]) + decoded.pixels.tobytes())
+    return Answer(DECODED, bytes([decoded.normalised, decoded.found]) + decoded.pixels.tobytes())

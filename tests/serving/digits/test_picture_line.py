@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from digitforge.pictures.decoded import Decoded
 from digitforge.pictures.errors import PictureError
-from digitforge.pictures.images import Decoded
 from serving.digits.picture_job import DECODED, FAILED, LENGTH, REFUSED, TAKEN, Answer
 from serving.digits.picture_line import PictureLine
 from serving.errors import DeadlineExceededError, InternalError, ResourceExhaustedError
@@ -22,7 +22,7 @@ from serving.errors import DeadlineExceededError, InternalError, ResourceExhaust
 PATIENCE_S = 20
 SOON_S = 0.5
 PIXELS = np.arange(784, dtype=np.uint8).reshape(28, 28)
-WELL = Answer(DECODED, b"\1" + PIXELS.tobytes()).pack()
+WELL = Answer(DECODED, b"\1\2" + PIXELS.tobytes()).pack()
 
 
 class Job:

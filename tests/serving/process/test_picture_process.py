@@ -17,8 +17,9 @@ import pytest
 from PIL import Image
 
 from benchmarks.serving_load.processes import family, resident_mb
+from digitforge.pictures.decoded import Decoded
 from digitforge.pictures.errors import PictureError
-from digitforge.pictures.images import Decoded, decode_file
+from digitforge.pictures.images import decode_file
 from digitforge.pictures.png import encode_png
 from serving.digits.picture_job import REFUSED, TAKEN, Answer
 from serving.digits.picture_line import PictureLine
