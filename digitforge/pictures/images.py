@@ -12,8 +12,8 @@ from PIL.ImageFile import ImageFile
 
 from digitforge.pictures.decoded import Decoded, Found
 from digitforge.pictures.errors import PictureError
-from digitforge.pictures.header import GIFS, JPEG, PNG, check_header
-from digitforge.pictures.normalisation import normalise
+from digitforge.pictures.header import GIFS, JPEG, PNG, check_header, is_plain
+from digitforge.pictures.normalisation import at_once, normalise
 from digitforge.pictures.picture import upright_grey
 from digitforge.pictures.sizes import MAX_PIXELS, RAW_BYTES, SIDE
 
@@ -43,8 +43,8 @@ def decode_raw(data: bytes) -> Decoded:
 def decode_file(data: bytes, max_pixels: int = MAX_PIXELS) -> Decoded:
     """A PNG, JPEG, WebP, BMP or GIF file.
 
-    One of 28x28 pixels is taken as it is, white ink on black, transparency on black. Any other is brought to MNIST's
-    form: see `digitforge.pictures.normalisation`. Of an animation the first frame is taken.
+    It is brought to MNIST's form where it does not have it: see `digitforge.pictures.normalisation`. Of an animation
+    the first frame is taken.
 
     Args:
         data: The file.
@@ -54,6 +54,15 @@ def decode_file(data: bytes, max_pixels: int = MAX_PIXELS) -> Decoded:
         PictureError: It is no such file, damaged, or has more pixels.
     """
     return decode(open_file(data, max_pixels))
+
+
+def decode_in_place(data: bytes, max_pixels: int = MAX_PIXELS) -> Decoded | None:
+    """A file that takes no time: a small and simple PNG of an image that has MNIST's form. None for all others.
+
+    Raises:
+        PictureError: It is small and simple, and damaged.
+    """
+    return at_once(_upright(open_file(data, max_pixels))) if is_plain(data) else None
 
 
 def open_file(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageFile:
@@ -99,32 +108,19 @@ def _no_room_for_bombs(data: bytes, max_pixels: int) -> Iterator[None]:
 
 
 def decode(image: ImageFile) -> Decoded:
-    """The pixels of an opened file. For one that is not 28x28 it is some milliseconds of work, or many.
+    """The pixels of an opened file. It is some milliseconds of work, or many.
 
     Raises:
         PictureError: The file is damaged.
     """
+    return normalise(_upright(image))
+
+
+def _upright(image: ImageFile) -> Image.Image:
     try:
-        if image.size == (SIDE, SIDE):
-            return _found_in(_as_it_is(image), normalised=False)
-        return _found_in(normalise(upright_grey(image)), normalised=True)
+        return upright_grey(image)
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise PictureError(f"a damaged file: {error}") from error
-
-
-def _found_in(pixels: NDArray[np.uint8], normalised: bool) -> Decoded:
-    return Decoded(pixels, normalised, Found.ONE if pixels.any() else Found.NOTHING)
-
-
-def _as_it_is(image: Image.Image) -> NDArray[np.uint8]:
-    """A file of 28x28 -> uint8[28, 28]."""
-    image.load()
-    if image.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip instead of scale
-        return (np.asarray(image, np.uint32) >> 8).clip(0, 255).astype(np.uint8)
-    if "A" in image.getbands() or "transparency" in image.info:
-        black = Image.new("RGBA", image.size, "black")
-        image = Image.alpha_composite(black, image.convert("RGBA"))
-    return np.asarray(image.convert("L"))
 
 
 def looks_like_file(data: bytes) -> bool:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from digitforge.pictures.components import bounding_box, digit_mask
+from digitforge.pictures.decoded import Decoded, Found
+from digitforge.pictures.form import in_form, is_even
 from digitforge.pictures.ink import ink_map
 from digitforge.pictures.sizes import SIDE
 
@@ -18,6 +20,7 @@ BOX = 20
 FINE = 8  # places in a pixel of the box, at which strokes are widened
 THINNEST = 1.5  # pixels in the box: one in fifty of MNIST's test digits has thinner strokes
 WIDENED_TO = 2.2  # what thinner strokes are widened to: a little less than the median of MNIST's test digits, 2.4
+LOOK = 560  # pixels a side of what is compared with MNIST's form: twenty times its own
 WORK = 256**2  # pixels: a larger picture is reduced to so many before its digit is looked for
 LEAST = 64**2  # pixels: a smaller one is enlarged, so that its strokes have an inside
 MARGIN = 0.25  # of the digit's longer side, kept around it for a closer look
@@ -25,15 +28,33 @@ EDGE = 0.1  # ink from which a pixel belongs to the digit's box: its soft edge i
 EMPTY = 0.02  # ink in the whole box, in full pixels: less is none
 
 
-def normalise(picture: Image.Image) -> NDArray[np.uint8]:
-    """Bring a picture to MNIST's form.
+def normalise(picture: Image.Image) -> Decoded:
+    """Bring a picture to MNIST's form: nothing is done to an image that has it already, as it is, framed or enlarged.
 
     Args:
         picture: In mode L, of any size.
 
     Returns:
-        uint8[28, 28], white ink on black, 0 where there is none. All 0 for a picture without ink.
+        Its pixels are white ink on black, 0 where there is none; all 0 for a picture without ink.
     """
+    if (decoded := at_once(picture)) is not None:
+        return decoded
+    image = _digit(picture)
+    return Decoded(image, normalised=True, found=Found.ONE if image.any() else Found.NOTHING)
+
+
+def at_once(picture: Image.Image) -> Decoded | None:
+    """A picture in mode L of an image that has MNIST's form, as it is, framed or enlarged; None for any other."""
+    if max(picture.size) > LOOK and not _has_even_edge(picture):
+        return None
+    grey = np.asarray(_within(picture, LOOK))
+    if (image := in_form(grey)) is None:
+        return None
+    return Decoded(image, normalised=image is not grey, found=Found.ONE)
+
+
+def _digit(picture: Image.Image) -> NDArray[np.uint8]:
+    """Find a picture's digit and draw it as MNIST has it: uint8[28, 28]."""
     for _ in range(2):  # the second time the digit alone, as large as the picture has it
         work, scale = _work_size(picture)
         ink, threshold = ink_map(np.asarray(work, np.float32))
@@ -67,6 +88,23 @@ def stroke_width(ink: NDArray[np.float32]) -> float:
     down, right = np.diff(padded, axis=0)[:, :-1], np.diff(padded, axis=1)[:-1]
     outline = float(np.hypot(down, right).sum())
     return 2 * float(ink.sum()) / outline if outline else 0.0
+
+
+def _has_even_edge(picture: Image.Image) -> bool:
+    """Whether the pixels along a picture's edge are of one level: around such an image, not in a photo."""
+    right, bottom = picture.width, picture.height
+    sides = ((0, 0, right, 1), (0, bottom - 1, right, bottom), (0, 0, 1, bottom), (right - 1, 0, right, bottom))
+    edge = np.concatenate([np.asarray(picture.crop(side)).ravel() for side in sides])
+    return is_even(edge)
+
+
+def _within(picture: Image.Image, side: int) -> Image.Image:
+    """Reduced to so many pixels a side, if it is larger."""
+    if max(picture.size) <= side:
+        return picture
+    scale = side / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
 
 
 def _work_size(picture: Image.Image) -> tuple[Image.Image, float]:

@@ -11,7 +11,7 @@ from google.rpc import status_pb2
 
 from digitforge.pictures import images
 from digitforge.pictures.errors import PictureError
-from digitforge.pictures.header import check_header, is_plain
+from digitforge.pictures.header import check_header
 from digitforge.pictures.png import encode_pngs
 from digitforge.pictures.sizes import SIDE
 from protos.digits.v1 import digits_pb2 as pb
@@ -146,8 +146,8 @@ class DigitsServicer:
         try:
             if not is_file:
                 decoded = images.decode_raw(data)
-            elif is_plain(data):
-                decoded = images.decode_file(data, self._data_plane.settings.max_image_pixels)
+            elif (at_once := images.decode_in_place(data, self._data_plane.settings.max_image_pixels)) is not None:
+                decoded = at_once
             else:
                 check_header(data)
                 async with turn:

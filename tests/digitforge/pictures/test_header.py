@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from digitforge.pictures import header
 from digitforge.pictures.errors import PictureError
 from digitforge.pictures.header import check_header, is_plain
-from digitforge.pictures.images import decode_file
+from digitforge.pictures.images import decode_file, decode_in_place
 from digitforge.pictures.png import encode_png
 from tests.picture_files import chunk, file_of
 
@@ -223,6 +223,6 @@ def test_no_header_of_a_megabyte_costs_many_steps(data: bytes) -> None:
     ids=["texts", "texts after", "parts of pixels", "more than the pixels", "palettes", "noise"],
 )
 def test_what_is_plain_is_decoded_in_few_steps(data: bytes) -> None:
-    decode_file(png())  # the first one loads Pillow's plugins
+    decode_in_place(png())  # the first one loads Pillow's plugins
     assert is_plain(data)
-    assert 0 < lines_of_python(lambda: decode_file(data)) < PLAIN_LINES
+    assert 0 < lines_of_python(lambda: decode_in_place(data)) < PLAIN_LINES

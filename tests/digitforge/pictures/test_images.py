@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from digitforge.pictures.decoded import Found
 from digitforge.pictures.errors import PictureError
-from digitforge.pictures.images import contact_sheet, decode_file, decode_raw, looks_like_file
+from digitforge.pictures.images import contact_sheet, decode_file, decode_in_place, decode_raw, looks_like_file
 from digitforge.pictures.png import encode_png
-from tests.picture_files import chunk, file_of
+from tests.picture_files import chunk, file_of, ring
 
 LOSSLESS = ["PNG", "BMP", "GIF"]
 LOSSY = ["JPEG", "WEBP"]
@@ -19,9 +20,7 @@ LOSSY = ["JPEG", "WEBP"]
 
 @pytest.fixture
 def pixels() -> np.ndarray:
-    """A grey value for each place, different in rows and columns, as smooth as lossy formats like it."""
-    rows, columns = np.mgrid[:28, :28]
-    return (rows * 6 + columns * 3).astype(np.uint8)
+    return ring()
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -55,34 +54,31 @@ def test_lossy_files_give_their_pixels_nearly(image_format: str, pixels: np.ndar
     assert np.abs(found.astype(int) - pixels).max() <= 8
 
 
-def test_transparency_lies_on_black(pixels: np.ndarray) -> None:
-    white = np.full((28, 28), 255, np.uint8)
-    image = Image.fromarray(np.dstack([white, white, white, pixels]), "RGBA")
+@pytest.mark.parametrize("ink", [0, 255])
+def test_ink_on_nothing_lies_on_black(ink: int, pixels: np.ndarray) -> None:
+    colour = np.full((28, 28), ink, np.uint8)
+    image = Image.fromarray(np.dstack([colour, colour, colour, pixels]), "RGBA")
     assert np.abs(decode_file(file_of(image)).pixels.astype(int) - pixels).max() <= 1
 
 
-def test_grey_with_transparency_lies_on_black(pixels: np.ndarray) -> None:
+def test_grey_ink_on_nothing_lies_on_black(pixels: np.ndarray) -> None:
     white = Image.new("L", (28, 28), 255)
     image = Image.merge("LA", (white, Image.fromarray(pixels)))
     assert np.abs(decode_file(file_of(image)).pixels.astype(int) - pixels).max() <= 1
 
 
-def test_palette_is_looked_up() -> None:
-    image = Image.new("P", (28, 28), 1)
-    image.putpalette([0, 0, 0, 200, 200, 200])
-    image.putpixel((3, 5), 0)
-    found = decode_file(file_of(image)).pixels
-    assert found[5, 3] == 0
-    assert np.count_nonzero(found == 200) == 28 * 28 - 1
+def test_palette_is_looked_up(pixels: np.ndarray) -> None:
+    image = Image.fromarray(255 - pixels).convert("P")
+    image.putpalette([255 - level for level in range(256) for _ in range(3)])
+    assert np.array_equal(decode_file(file_of(image)).pixels, pixels)
 
 
-def test_transparent_entry_of_a_palette_is_black() -> None:
-    image = Image.new("P", (28, 28), 1)
-    image.putpalette([255, 255, 255, 200, 200, 200])
-    image.putpixel((3, 5), 0)
+def test_transparent_entry_of_a_palette_lies_behind_the_ink(pixels: np.ndarray) -> None:
+    ink = pixels > 64
+    image = Image.fromarray(ink.astype(np.uint8)).convert("P")
+    image.putpalette([255, 255, 255, 255, 255, 255])
     found = decode_file(file_of(image, transparency=0)).pixels
-    assert found[5, 3] == 0
-    assert found[5, 4] == 200
+    assert np.array_equal(found, np.where(ink, 255, 0))
 
 
 def test_sixteen_bits_are_scaled_to_eight(pixels: np.ndarray) -> None:
@@ -95,12 +91,12 @@ def test_one_bit_is_black_or_white(pixels: np.ndarray) -> None:
     assert np.array_equal(found, np.where(pixels > 100, 255, 0))
 
 
-def test_colours_become_their_brightness() -> None:
-    image = Image.new("RGB", (28, 28), (255, 255, 255))
-    image.putpixel((0, 0), (0, 255, 0))
+def test_colours_become_their_brightness(pixels: np.ndarray) -> None:
+    image = Image.merge("RGB", [Image.fromarray(pixels)] * 3)
+    image.putpixel((14, 14), (0, 255, 0))
     found = decode_file(file_of(image)).pixels
-    assert found[27, 27] == 255
-    assert 140 < found[0, 0] < 160  # ITU-R 601: green is 0.587 of brightness
+    assert 140 < found[14, 14] < 160  # ITU-R 601: green is 0.587 of brightness
+    assert np.count_nonzero(found != pixels) == 1
 
 
 def test_jpeg_may_come_in_as_many_scans_as_they_have_and_not_in_any_number() -> None:
@@ -128,9 +124,36 @@ def test_image_of_another_size_is_normalised_and_says_so(size: tuple[int, int], 
 
 
 @pytest.mark.parametrize("image_format", LOSSLESS)
-def test_image_of_28x28_is_never_normalised(image_format: str, pixels: np.ndarray) -> None:
+def test_image_in_the_form_is_not_normalised(image_format: str, pixels: np.ndarray) -> None:
     assert not decode_file(file_of(Image.fromarray(pixels), image_format)).normalised
     assert not decode_raw(pixels.tobytes()).normalised
+
+
+def test_size_of_28x28_alone_is_no_form() -> None:
+    photo = Image.new("L", (28, 28), 200)
+    photo.paste(60, (8, 10, 11, 20))
+    found = decode_file(file_of(photo))
+    assert found.normalised
+    assert np.ptp(np.flatnonzero((found.pixels > 100).any(axis=1))) + 1 in (19, 20)
+
+
+def test_raw_pixels_are_nothing_only_where_all_are_black(pixels: np.ndarray) -> None:
+    assert decode_raw(bytes(784)).found == Found.NOTHING
+    assert decode_raw(bytes(783) + b"\1").found == Found.ONE
+    assert decode_raw(pixels.tobytes()).found == Found.ONE
+
+
+def test_image_in_the_form_is_decoded_in_place_and_no_other(pixels: np.ndarray) -> None:
+    for levels in (pixels, 255 - pixels, np.roll(pixels, 2, axis=1)):
+        data = encode_png(levels)
+        in_place = decode_in_place(data)
+        assert in_place is not None
+        assert np.array_equal(in_place.pixels, pixels)
+        assert in_place.normalised == (levels is not pixels)
+        assert np.array_equal(decode_file(data).pixels, pixels)
+    assert decode_in_place(encode_png(pixels[4:24, 4:24])) is None  # of another size
+    assert decode_in_place(encode_png(np.full((28, 28), 255, np.uint8))) is None
+    assert decode_in_place(file_of(Image.fromarray(pixels), "JPEG")) is None
 
 
 @pytest.mark.parametrize("side", [6_000, 10_000, 100_000, 2**31 - 1])  # Pillow refuses the last two by itself

@@ -1,7 +1,6 @@
 """Which images are scored, or refused, where they come, and which are sent to be decoded: here nobody does that."""
 
 import asyncio
-import io
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -19,8 +18,10 @@ from serving.digits.picture_line import PictureLine
 from serving.engine.device import CPU
 from serving.services.digits import DigitsServicer
 from serving.settings import Settings
+from tests.picture_files import file_of, ring
 
-GREY = Image.linear_gradient("L").resize((28, 28))
+RING = Image.fromarray(ring())
+PHOTO = Image.new("L", (28, 28), 200)
 
 
 class RefusedCallError(Exception):
@@ -43,12 +44,6 @@ class Context:
 CONTEXT: Any = Context()
 
 
-def file_of(image: Image.Image, image_format: str) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, image_format)
-    return buffer.getvalue()
-
-
 def with_servicer(
     repository: Path, test: Callable[[DigitsServicer, PictureLine], Awaitable[None]], at_a_time: int = 1
 ) -> None:
@@ -66,10 +61,10 @@ def with_servicer(
     asyncio.run(run())
 
 
-def test_raw_pixels_and_plain_files_are_scored_where_they_come(model_repository: Path) -> None:
+def test_raw_pixels_and_plain_files_in_the_form_are_scored_where_they_come(model_repository: Path) -> None:
     async def test(servicer: DigitsServicer, _line: PictureLine) -> None:
-        raw = GREY.tobytes()
-        files = [encode_png(np.asarray(GREY)), file_of(GREY, "PNG"), file_of(GREY.convert("RGBA"), "PNG")]
+        raw = RING.tobytes()
+        files = [encode_png(np.asarray(RING)), file_of(RING, "PNG"), file_of(RING.convert("RGBA"), "PNG")]
         answers = [await servicer.Score(pb.ScoreRequest(image=image), CONTEXT) for image in (raw, *files)]
         assert len({answer.real_probability for answer in answers}) == 1
 
@@ -78,7 +73,7 @@ def test_raw_pixels_and_plain_files_are_scored_where_they_come(model_repository:
 
 def test_file_with_too_much_before_its_pixels_is_sent_to_nobody(model_repository: Path) -> None:
     async def test(servicer: DigitsServicer, _line: PictureLine) -> None:
-        jpeg = file_of(GREY, "JPEG")
+        jpeg = file_of(RING, "JPEG")
         image = jpeg[:2] + b"\xff\xe5\0\2" * 2000 + jpeg[2:]
         with pytest.raises(RefusedCallError, match=r"^image: a JPEG file of more than 1024 parts before its pixels"):
             await servicer.Score(pb.ScoreRequest(image=image), CONTEXT)
@@ -86,7 +81,11 @@ def test_file_with_too_much_before_its_pixels_is_sent_to_nobody(model_repository
     with_servicer(model_repository, test)
 
 
-@pytest.mark.parametrize("image", [file_of(GREY, "JPEG"), file_of(GREY.resize((27, 28)), "PNG")], ids=["JPEG", "27x28"])
+@pytest.mark.parametrize(
+    "image",
+    [file_of(RING, "JPEG"), file_of(RING.resize((56, 56)), "PNG"), file_of(PHOTO)],
+    ids=["JPEG", "56x56", "photo"],
+)
 def test_any_other_picture_waits_to_be_decoded_elsewhere(model_repository: Path, image: bytes) -> None:
     async def test(servicer: DigitsServicer, line: PictureLine) -> None:
         call = asyncio.ensure_future(servicer.Score(pb.ScoreRequest(image=image), Context()))  # type: ignore[arg-type]
