@@ -9,6 +9,7 @@ the centre, JPEG. What is known of each picture is its label, which is what scor
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,18 +43,23 @@ class Picture:
     pen: float
 
 
-def pen_strokes(images: NDArray[np.uint8], labels: NDArray[np.int64], count: int, seed: int) -> list[Picture]:
+def pen_strokes(
+    images: NDArray[np.uint8], labels: NDArray[np.int64], count: int, seed: int, scene: str = "page"
+) -> list[Picture]:
     """Draw the first `count` digits anew.
 
     Args:
         images: uint8[>= count, 28, 28], white ink on black.
         labels: int64[>= count].
         count: How many.
-        seed: Picture i depends on the seed, i and image i alone.
+        seed: Picture i depends on the seed, i and image i alone, in `two` on the next one as well.
+        scene: One of `SCENES`, or `two`, the next digit beside it.
     """
     return [
-        draw(image, int(label), np.random.default_rng([seed, index]))
-        for index, (image, label) in enumerate(zip(images[:count], labels[:count], strict=True))
+        draw(image, int(label), np.random.default_rng([seed, index]), scene, other)
+        for index, (image, label, other) in enumerate(
+            zip(images[:count], labels[:count], np.roll(images[:count], -1, axis=0), strict=True)
+        )
     ]
 
 
@@ -62,21 +68,96 @@ def normalised(pictures: Iterable[Picture]) -> NDArray[np.uint8]:
     return np.stack([decode_file(picture.data).pixels for picture in pictures])
 
 
-def draw(image: NDArray[np.uint8], label: int, chance: np.random.Generator) -> Picture:
-    """One digit uint8[28, 28] as a picture file."""
+def draw(
+    image: NDArray[np.uint8],
+    label: int,
+    chance: np.random.Generator,
+    scene: str = "page",
+    other: NDArray[np.uint8] | None = None,
+) -> Picture:
+    """One digit uint8[28, 28] as a picture file, in one of `SCENES`, or with another one to its right."""
     kind = str(chance.choice(KINDS))
     width, height = (round(float(np.exp(chance.uniform(*np.log(CANVAS))))) for _ in range(2))
     pen = float(np.exp(chance.uniform(*np.log(PEN))))
-    ink = ink_coverage(strokes(image), (width, height), pen, chance)
+    path = strokes(image)
+    if scene == "two" and other is not None:
+        pen /= 1.5
+        path = np.concatenate([path, strokes(other) + np.array([chance.uniform(20, 32), chance.uniform(-3, 3)])])
+    ink = ink_coverage(path, (width, height), pen, chance)
     colours = np.array(COLOURS[kind](chance), np.float32)  # the background's and the ink's
     background, foreground = colours[0], colours[1]
     pixels = background + (foreground - background) * ink[..., np.newaxis]
     if kind == "paper":
         pixels *= light(width, height, chance)[..., np.newaxis]
+    pixels, ink = SCENES.get(scene, _page)(pixels, ink, chance)
     if kind != "screen":
         pixels += chance.normal(0, chance.uniform(1, 8), pixels.shape[:2])[..., np.newaxis]
         pixels += chance.normal(0, 2, pixels.shape)
     return Picture(encode(pixels.clip(0, 255).round().astype(np.uint8), ink, kind, chance), label, kind, pen)
+
+
+Pixels: TypeAlias = NDArray[np.float32]
+"""float32[height, width, 3], 0 to 255."""
+Ink: TypeAlias = NDArray[np.float32]
+"""float32[height, width], 0 to 1."""
+
+
+def _page(pixels: Pixels, ink: Ink, chance: np.random.Generator) -> tuple[Pixels, Ink]:
+    return pixels, ink
+
+
+def _tight(pixels: Pixels, ink: Ink, chance: np.random.Generator, margin: float = 0.0) -> tuple[Pixels, Ink]:
+    """Cut to the digit's box, and a margin as a share of its longer side."""
+    rows, columns = np.flatnonzero((ink > 0.1).any(axis=1)), np.flatnonzero((ink > 0.1).any(axis=0))
+    by = round(margin * max(np.ptp(rows), np.ptp(columns)))
+    part = (slice(max(0, rows[0] - by), rows[-1] + 1 + by), slice(max(0, columns[0] - by), columns[-1] + 1 + by))
+    return pixels[part], ink[part]
+
+
+def _nearly_tight(pixels: Pixels, ink: Ink, chance: np.random.Generator) -> tuple[Pixels, Ink]:
+    return _tight(pixels, ink, chance, 0.02)
+
+
+def _on_desk(pixels: Pixels, ink: Ink, chance: np.random.Generator) -> tuple[Pixels, Ink]:
+    """The sheet on something dark, or what is dark on something light, that shows for 15% on each side."""
+    levels = pixels.mean(axis=(0, 1))
+    colour = chance.uniform(10, 70) + chance.uniform(-10, 10, 3) if levels.mean() > 128 else chance.uniform(190, 240, 3)
+    down, right = (round(0.15 / 0.7 * side) for side in ink.shape)
+    field = np.broadcast_to(colour.astype(np.float32), (ink.shape[0] + 2 * down, ink.shape[1] + 2 * right, 3)).copy()
+    field += chance.normal(0, 6, field.shape[:2])[..., np.newaxis].astype(np.float32)
+    field[down:-down, right:-right] = pixels
+    return field, np.pad(ink, ((down, down), (right, right)))
+
+
+def _ruled(pixels: Pixels, ink: Ink, chance: np.random.Generator, squared: bool = False) -> tuple[Pixels, Ink]:
+    """With thin lines across the page, fainter than the ink."""
+    rows = np.flatnonzero((ink > 0.1).any(axis=1))
+    distance = max(12, round(np.ptp(rows) * chance.uniform(0.35, 1.2)))
+    thick = max(1, round(distance * 0.03))
+    lines = np.zeros(ink.shape, np.bool_)
+    for start in range(thick):
+        lines[start::distance] = True
+        if squared:
+            lines[:, start::distance] = True
+    strength = chance.uniform(0.15, 0.45)
+    towards = np.where(pixels.mean() > 128, 0.0, 255.0)
+    drawn = pixels + (towards - pixels) * strength
+    share = lines[..., np.newaxis] * (1 - ink[..., np.newaxis])
+    return (pixels + (drawn - pixels) * share).astype(np.float32), ink
+
+
+def _squared(pixels: Pixels, ink: Ink, chance: np.random.Generator) -> tuple[Pixels, Ink]:
+    return _ruled(pixels, ink, chance, squared=True)
+
+
+SCENES = {
+    "page": _page,
+    "tight": _tight,
+    "nearly tight": _nearly_tight,
+    "desk": _on_desk,
+    "ruled": _ruled,
+    "squared": _squared,
+}
 
 
 def strokes(image: NDArray[np.uint8]) -> NDArray[np.float64]:

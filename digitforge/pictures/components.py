@@ -3,23 +3,35 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from digitforge.pictures.decoded import Found
+
 CELLS = 96  # the parts are told apart on a grid of at most so many cells a side, which also closes small gaps
 STROKE = 0.75  # of a cell's side: so many of its pixels are a stroke that passes; fewer may be noise
 SHARE = 0.05  # of the largest part's ink: less is a speck
+BESIDE = 0.25  # of the largest part's ink: if so much lies within the picture, what touches its edge is not the digit
+ALONG = 0.08  # of the picture's side lies along its edge ...
+HUGS = 0.6  # ... and so much of a frame's or a shadow's ink there
+COMPARABLE = 0.2  # of the largest part's ink: a thing of its own may have so little
+MANY = 4  # others of such size are no pieces of one digit
+SIMILAR = 0.6  # of the height: digits beside each other are of a height ...
+ALIKE = 0.85  # ... or nearly the same
+WIDE = 1.15  # times their height: two digits together are wider, and a broken one is not
+BROAD = 0.35  # of the height: both halves of a broken digit are hardly so broad
+APART = 0.15  # of the height: the gap between two digits is wider, and that of a broken one is not
 REACH = 0.5  # of the digit's longer side: a part farther away is not the digit's
 
 
-def digit_mask(ink: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
-    """The region of the digit.
+def find_digit(ink: NDArray[np.float32], threshold: float) -> tuple[NDArray[np.bool_], Found]:
+    """The region of the digit, and whether there are more of its size.
 
-    A part that touches the picture's edge is a shadow or a frame, if there is ink of any size that does not.
+    A part that lies along the picture's edge is a shadow or a frame, if there is ink of any size elsewhere.
 
     Args:
         ink: float32[height, width], 0 to 1.
         threshold: From which ink counts.
 
     Returns:
-        bool[height, width]: True on the digit and close around it; nowhere, where there is no ink.
+        bool[height, width]: True on the digit and close around it; nowhere, where there is no ink. And what was found.
     """
     height, width = ink.shape
     step = -(-max(height, width) // CELLS)
@@ -29,18 +41,58 @@ def digit_mask(ink: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:
     marked = cells > threshold
     labels = connected_parts(marked.sum(axis=(1, 3)) >= np.ceil(step * STROKE))
     if not labels.max():
-        return np.zeros(ink.shape, np.bool_)
-    mass = np.bincount(labels.ravel(), np.where(marked, cells, 0).sum(axis=(1, 3)).ravel()).astype(np.float64)
-    mass[0] = 0
+        return np.zeros(ink.shape, np.bool_), Found.NOTHING
+    inked = np.where(marked, cells, 0).sum(axis=(1, 3))
+    mass = _without_frames(labels, inked)
+    parts = [int(part) for part in np.argsort(-mass) if mass[part] > 0 and mass[part] >= SHARE * mass.max()]
+    boxes = {part: bounding_box(labels == part) for part in parts}
+    kept = _reached(parts, boxes)
+    near = _grown(np.isin(labels, kept))
+    mask = np.repeat(np.repeat(near, step, axis=0), step, axis=1)[:height, :width]
+    others = [boxes[part] for part in parts[1:] if mass[part] >= COMPARABLE * mass[parts[0]]]
+    return mask, Found.SEVERAL if _are_several(boxes[parts[0]], others) else Found.ONE
 
+
+def _without_frames(labels: NDArray[np.intp], inked: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The ink of each part, 0 for those that lie along the picture's edge, if others do not."""
+    mass = np.bincount(labels.ravel(), inked.ravel()).astype(np.float64)
+    mass[0] = 0
     edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     inside = mass.copy()
     inside[edge] = 0
+    if inside.max() >= BESIDE * mass.max():
+        return inside
+    rows, columns = (max(1, round(ALONG * side)) for side in labels.shape)
+    middle = np.bincount(
+        labels[rows:-rows, columns:-columns].ravel(), inked[rows:-rows, columns:-columns].ravel(), minlength=len(mass)
+    )
+    frames = [part for part in edge if middle[part] < (1 - HUGS) * mass[part]]
     if inside.max() >= SHARE * mass.max():
-        mass = inside
-    kept = _reached(labels, mass)
-    near = _grown(np.isin(labels, kept))
-    return np.repeat(np.repeat(near, step, axis=0), step, axis=1)[:height, :width]
+        mass[frames] = 0
+    return mass
+
+
+def _are_several(largest: tuple[int, ...], others: list[tuple[int, ...]]) -> bool:
+    """Whether one of the other parts is a thing of its own, and not a digit's loose bar or a half of a broken one."""
+    if len(others) >= MANY:
+        return True
+    height, width = largest[2] - largest[0], largest[3] - largest[1]
+    for other in others:
+        their_height, their_width = other[2] - other[0], other[3] - other[1]
+        down = max(largest[0] - other[2], other[0] - largest[2])
+        right = max(largest[1] - other[3], other[1] - largest[3])
+        tall = max(height, their_height)
+        if min(height, their_height) < SIMILAR * tall:
+            continue
+        both = max(largest[3], other[3]) - min(largest[1], other[1])
+        is_wide = both > WIDE * (max(largest[2], other[2]) - min(largest[0], other[0]))
+        is_alike = min(height, their_height) > ALIKE * tall
+        are_apart = right >= APART * tall or min(width, their_width) >= BROAD * tall
+        if right >= 0 and (is_wide or (is_alike and are_apart)):
+            return True
+        if down >= 2 * APART * tall and max(width, their_width) < 2 * max(tall, 1):
+            return True
+    return False
 
 
 def connected_parts(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -75,10 +127,9 @@ def connected_parts(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
     return np.array([root(label) for label in range(len(parents))])[labels]
 
 
-def _reached(labels: NDArray[np.intp], mass: NDArray[np.float64]) -> list[int]:
-    """The largest part and those that are no specks and near, or near to one that is."""
-    rest = [int(part) for part in np.argsort(-mass) if mass[part] > 0 and mass[part] >= SHARE * mass.max()]
-    boxes = {part: bounding_box(labels == part) for part in rest}
+def _reached(parts: list[int], boxes: dict[int, tuple[int, ...]]) -> list[int]:
+    """The first part and those that are near, or near to one that is."""
+    rest = list(parts)
     kept = [rest.pop(0)]
     box = boxes[kept[0]]
     while True:

@@ -101,7 +101,8 @@ def _median(levels: NDArray[np.uint8]) -> int:
 
 def is_even(edge: NDArray[np.uint8]) -> bool:
     """Whether nearly all of a picture's edge is of one level."""
-    return np.count_nonzero(np.abs(edge.astype(np.int16) - _median(edge)) <= PLAIN) >= EVEN_SHARE * edge.size
+    same = int(np.count_nonzero(np.abs(edge.astype(np.int16) - _median(edge)) <= PLAIN))
+    return same >= EVEN_SHARE * edge.size
 
 
 def _placed(image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
@@ -154,7 +155,7 @@ def unframed(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     What stands outside is dropped with it. A picture without such a frame is given back as it is.
     """
     level = _background(grey)
-    other = np.abs(grey.astype(np.int16) - level) > FRAME_STEP
+    other: NDArray[np.bool_] = np.abs(grey.astype(np.int16) - level) > FRAME_STEP
     height, width = grey.shape
     rows = np.flatnonzero(other.sum(axis=1) >= FRAME_SHARE * width)
     columns = np.flatnonzero(other.sum(axis=0) >= FRAME_SHARE * height)
@@ -294,14 +295,14 @@ def _enlargement(length: int, side: int, border: int, kernel: Image.Resampling, 
     up = np.pad(enlarged, ((0, 0), (border, border)))
     if kept != length:
         up = np.asarray(Image.fromarray(up).resize((kept, side), Image.Resampling.BOX))
-    up = up.T.astype(np.float64)
+    weights = up.T.astype(np.float64)
     inner = np.ones(kept, np.bool_)
     if kernel == Image.Resampling.NEAREST and kept >= BLOCK * side:
-        inner[1:] &= (up[1:] == up[:-1]).all(axis=1)
+        inner[1:] &= (weights[1:] == weights[:-1]).all(axis=1)
         inner[:-1] &= inner[1:]
-    known = up * inner[:, np.newaxis]
+    known = weights * inner[:, np.newaxis]
     down = np.linalg.solve(known.T @ known + RIDGE * np.eye(side), known.T)
-    return _Enlargement(up.astype(np.float32), down.astype(np.float32), inner)
+    return _Enlargement(weights.astype(np.float32), down.astype(np.float32), inner)
 
 
 def _left_over(shown: NDArray[np.float32], rows: _Enlargement, columns: _Enlargement) -> float:

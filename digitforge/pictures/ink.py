@@ -78,15 +78,30 @@ def _first_guess(small: NDArray[np.float32]) -> NDArray[np.float32]:
     rows, columns = np.meshgrid(*(np.linspace(-1, 1, size) for size in small.shape), indexing="ij")
     ones = np.ones_like(rows)
     terms = np.stack([ones, rows, columns, rows**2, columns**2, rows * columns], axis=-1).reshape(-1, TERMS)
-    values = small.reshape(-1).astype(np.float64)
-    surface = np.full_like(values, np.median(values))
-    for _ in range(ROUNDS):  # least squares that trust a pixel the less the farther it lies off
-        off = np.abs(values - surface)
+    surface = terms @ robust_fit(terms, small.reshape(-1).astype(np.float64))
+    return surface.reshape(small.shape).astype(np.float32)
+
+
+def robust_fit(terms: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The coefficients that most values agree on.
+
+    Args:
+        terms: float64[count, terms], the first of them 1.
+        values: float64[count].
+
+    Returns:
+        float64[terms].
+    """
+    coefficients = np.zeros(terms.shape[1])
+    fitted = np.full_like(values, np.median(values))
+    for _ in range(ROUNDS):  # least squares that trust a value the less the farther it lies off
+        off = np.abs(values - fitted)
         weights = 1 / (1 + (off / max(float(np.median(off)), 1.0)) ** 2)
         # A little ridge on all but the constant: a picture of one row or column leaves terms undetermined.
-        normal = (terms * weights[:, np.newaxis]).T @ terms + np.diag([0] + [1e-3 * len(values)] * (TERMS - 1))
-        surface = terms @ np.linalg.solve(normal, terms.T @ (weights * values))
-    return surface.reshape(small.shape).astype(np.float32)
+        normal = (terms * weights[:, np.newaxis]).T @ terms + np.diag([0] + [1e-3 * len(values)] * (terms.shape[1] - 1))
+        coefficients = np.linalg.solve(normal, terms.T @ (weights * values)).astype(np.float64)
+        fitted = terms @ coefficients
+    return coefficients
 
 
 def _contrast(grey: NDArray[np.float32], paper: NDArray[np.float32], ink_is_light: bool) -> NDArray[np.float32]:

@@ -6,14 +6,17 @@ pixels so that its centre of mass lies at the centre of 28x28. What comes before
 docs/scoring.md tells it with figures.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from digitforge.pictures.components import bounding_box, digit_mask
+from digitforge.pictures.components import bounding_box, find_digit
 from digitforge.pictures.decoded import Decoded, Found
 from digitforge.pictures.form import in_form, is_even
-from digitforge.pictures.ink import ink_map
+from digitforge.pictures.ink import ink_map, robust_fit
+from digitforge.pictures.sheet import find_sheet
 from digitforge.pictures.sizes import SIDE
 
 BOX = 20
@@ -25,6 +28,7 @@ WORK = 256**2  # pixels: a larger picture is reduced to so many before its digit
 LEAST = 64**2  # pixels: a smaller one is enlarged, so that its strokes have an inside
 MARGIN = 0.25  # of the digit's longer side, kept around it for a closer look
 EDGE = 0.1  # ink from which a pixel belongs to the digit's box: its soft edge is inside, as in MNIST
+PADDING = 0.25  # of the longer side: paper put around a picture whose digit touches its edge
 EMPTY = 0.02  # ink in the whole box, in full pixels: less is none
 
 
@@ -39,8 +43,20 @@ def normalise(picture: Image.Image) -> Decoded:
     """
     if (decoded := at_once(picture)) is not None:
         return decoded
-    image = _digit(picture)
-    return Decoded(image, normalised=True, found=Found.ONE if image.any() else Found.NOTHING)
+    looked_at, scale = _work_size(picture)
+    found = _Digit(np.zeros((SIDE, SIDE), np.uint8), Found.NOTHING, is_whole=False)
+    if (sheet := find_sheet(np.asarray(looked_at, np.float32))) is not None:
+        left, top, right, bottom = sheet
+        width, height = picture.size
+        found = _digit(
+            picture.crop((round(left * width), round(top * height), round(right * width), round(bottom * height)))
+        )
+    if not found.is_whole:
+        found = _digit(picture, looked_at, scale)
+    if not found.is_whole:  # or all black: a digit that fills its picture is taken for paper
+        padded = _digit(_padded(_within(picture, LOOK)))
+        found = padded if padded.found != Found.NOTHING else found
+    return Decoded(found.pixels, normalised=True, found=found.found)
 
 
 def at_once(picture: Image.Image) -> Decoded | None:
@@ -53,14 +69,39 @@ def at_once(picture: Image.Image) -> Decoded | None:
     return Decoded(image, normalised=image is not grey, found=Found.ONE)
 
 
-def _digit(picture: Image.Image) -> NDArray[np.uint8]:
-    """Find a picture's digit and draw it as MNIST has it: uint8[28, 28]."""
-    for _ in range(2):  # the second time the digit alone, as large as the picture has it
-        work, scale = _work_size(picture)
+@dataclass(frozen=True)
+class _Digit:
+    """What was found in a picture.
+
+    Attributes:
+        pixels: uint8[28, 28].
+        found: See `Found`.
+        is_whole: There is a digit, and it does not touch the picture's edge.
+    """
+
+    pixels: NDArray[np.uint8]
+    found: Found
+    is_whole: bool
+
+
+def _digit(picture: Image.Image, work: Image.Image | None = None, scale: float = 1.0) -> _Digit:
+    """Find a picture's digit and draw it as MNIST has it.
+
+    Args:
+        picture: The picture.
+        work: The same at a size to work at, where it is at hand ...
+        scale: ... and its scale, as `_work_size` gives both.
+    """
+    found, is_closer = Found.NOTHING, False
+    while True:
+        if work is None:
+            work, scale = _work_size(picture)
         ink, threshold = ink_map(np.asarray(work, np.float32))
-        ink = np.where(digit_mask(ink, threshold), ink, 0).astype(np.float32)
+        mask, seen = find_digit(ink, threshold)
+        found = max(found, seen)
+        ink = np.where(mask, ink, 0).astype(np.float32)
         if not (inked := ink > EDGE).any():
-            return np.zeros((SIDE, SIDE), np.uint8)
+            return _Digit(np.zeros((SIDE, SIDE), np.uint8), Found.NOTHING, is_whole=False)
         top, left, bottom, right = bounding_box(inked)
         margin = MARGIN * max(bottom - top, right - left) + 2
         closer = (
@@ -70,10 +111,38 @@ def _digit(picture: Image.Image) -> NDArray[np.uint8]:
             min(picture.height, int((bottom + margin) / scale) + 1),
         )
         area = (closer[2] - closer[0]) * (closer[3] - closer[1])
-        if scale >= 1 or area > picture.width * picture.height / 2:
+        if is_closer or scale >= 1 or area > picture.width * picture.height / 2:
             break
-        picture = picture.crop(closer)
-    return _in_field(_in_box(ink[top:bottom, left:right]))
+        picture, work = picture.crop(closer), None  # once more on the digit alone, as large as the picture has it
+        is_closer = True
+    is_whole = top > 0 and left > 0 and bottom < ink.shape[0] and right < ink.shape[1]
+    pixels = _in_field(_in_box(ink[top:bottom, left:right]))
+    return _Digit(pixels, found if pixels.any() else Found.NOTHING, is_whole)
+
+
+def _padded(picture: Image.Image) -> Image.Image:
+    """With more paper on all sides, as bright as a plane through the levels along its edge, of which most are paper."""
+    grey = np.asarray(picture, np.float32)
+    height, width = grey.shape
+    rows, columns = (np.linspace(-1, 1, side) for side in grey.shape)
+    places = np.concatenate(
+        [
+            np.stack([np.full(width, row), columns], axis=1)
+            if along
+            else np.stack([rows, np.full(height, row)], axis=1)
+            for along in (True, False)
+            for row in (-1.0, 1.0)
+        ]
+    )
+    levels = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]).astype(np.float64)
+    terms = np.concatenate([np.ones((len(places), 1)), places], axis=1)
+    plane = robust_fit(terms, levels)
+    by = max(2, round(PADDING * max(height, width)))
+    down, right = ((np.arange(-by, side + by) / max(side - 1, 1)) * 2 - 1 for side in grey.shape)
+    field = plane[0] + plane[1] * down[:, np.newaxis] + plane[2] * right
+    field = field.clip(levels.min(), levels.max())
+    field[by : by + height, by : by + width] = grey
+    return Image.fromarray(field.round().astype(np.uint8))
 
 
 def stroke_width(ink: NDArray[np.float32]) -> float:
