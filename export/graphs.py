@@ -6,7 +6,15 @@ So every runtime gets the same pixels, and no client has to know how a network w
 from torch import Tensor, nn
 
 from training.checkpoint import Checkpoint
-from training.networks import Detector, Discriminator, Generator, build_detector, build_generator, not_finite
+from training.networks import (
+    Detector,
+    DetectorOutput,
+    Discriminator,
+    Generator,
+    build_detector,
+    build_generator,
+    not_finite,
+)
 from training.pixels import normalise, to_levels, to_uint8
 
 
@@ -56,7 +64,8 @@ class DiscriminatorGraph(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """uint8[batch, 28, 28] -> logit float32[batch, 1], real_probability float32[batch, 1]."""
-        logit = self.discriminator(normalise(images, self.mean, self.std))
+        seen = self.discriminator(normalise(images, self.mean, self.std))
+        logit = seen.logit if isinstance(seen, DetectorOutput) else seen
         return logit, logit.sigmoid()
 
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from digitforge.machine.whole_file import whole_file
 from training.config import TrainingConfig
 
-FORMAT = 3
+FORMAT = 4
 NAME = "checkpoint.pt"
 THRESHOLD = 0.5  # the probability from which a detector calls an image real, unless it was calibrated to less
 
@@ -76,6 +76,11 @@ class Checkpoint:
     def threshold(self) -> float:
         """The probability from which the detector calls an image real."""
         return self.calibration["threshold"] if self.calibration else THRESHOLD
+
+    @property
+    def one_digit_threshold(self) -> float | None:
+        """The probability from which the detector says that an image shows one digit; None: it is not asked."""
+        return self.calibration["one_digit_threshold"] if self.calibration else None
 
 
 def save_checkpoint(checkpoint: Checkpoint, run_folder: Path) -> None:

@@ -32,7 +32,7 @@ from training.fakes.vae import fit_vae
 from training.gan import check_finite, has_bfloat16
 from training.interrupts import StopRequest
 from training.losses import discriminator_loss
-from training.networks import Detector, Discriminator, Generator
+from training.networks import Detector, DetectorOutput, Discriminator, Generator
 from training.pixels import normalise
 from training.progress import progress
 from training.schedule import learning_rate_factor
@@ -72,13 +72,15 @@ class Calibration:
     Attributes:
         scale, shift: Of the line (Platt 1999).
         images: Real images, and as many fakes, that it was fitted to.
-        threshold: The probability from which an image is called real.
+        threshold: The probability from which an image may be called real.
+        one_digit_threshold: The probability of one digit from which it may: an image is called real that reaches both.
     """
 
     scale: float
     shift: float
     images: int
     threshold: float
+    one_digit_threshold: float = 0.0
 
 
 class _StoppedError(Exception):
@@ -194,7 +196,7 @@ def fit(
             fakes = mixed(kinds, SHARES, len(real), rng)
             both = torch.cat([treated(real, rng), treated(fakes, rng)]).to(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
-                logits = detector(normalise(both, config.pixel_mean, config.pixel_std))
+                logits = detector(normalise(both, config.pixel_mean, config.pixel_std)).logit
             real_logits, fake_logits = logits.float().chunk(2)
             optimizer.zero_grad()
             discriminator_loss(real_logits, fake_logits).backward()
@@ -224,7 +226,16 @@ def calibrate(detector: Detector, config: TrainingConfig, own: Kind, held_out: T
 
 @torch.no_grad()
 def logits_of(detector: nn.Module, config: TrainingConfig, images: Tensor) -> Tensor:
-    """uint8[count, 28, 28] -> float32[count], on the CPU."""
+    """The logits that images uint8[count, 28, 28] are real, float32[count], on the CPU: a discriminator's too."""
+    seen = output_of(detector, config, images)
+    return (seen.logit if isinstance(seen, DetectorOutput) else seen).flatten()
+
+
+@torch.no_grad()
+def output_of(detector: nn.Module, config: TrainingConfig, images: Tensor) -> DetectorOutput | Tensor:
+    """All that a detector sees in images uint8[count, 28, 28], on the CPU; of a discriminator its logits."""
     device = next(detector.parameters()).device
-    parts = [normalise(part.to(device), config.pixel_mean, config.pixel_std) for part in images.split(CHUNK)]
-    return torch.cat([detector(part).flatten().cpu() for part in parts])
+    parts = [detector(normalise(part.to(device), config.pixel_mean, config.pixel_std)) for part in images.split(CHUNK)]
+    if isinstance(parts[0], DetectorOutput):
+        return DetectorOutput(*(torch.cat(columns).cpu() for columns in zip(*parts, strict=True)))
+    return torch.cat(parts).cpu()

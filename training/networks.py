@@ -11,10 +11,11 @@ speckles. Convolutions have none, and see a stroke as a stroke wherever it is. T
 
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from training.config import TrainingConfig
+from training.config import CLASSES, TrainingConfig
 
 IMAGE_SIZE = 28
 PIXELS = IMAGE_SIZE * IMAGE_SIZE
@@ -110,12 +111,27 @@ class Discriminator(nn.Module):
         return logits
 
 
+class DetectorOutput(NamedTuple):
+    """What a detector sees in images.
+
+    Attributes:
+        logit: float32[batch, 1], positive for a real handwritten digit, negative for a generated one and for no digit.
+        digit_logits: float32[batch, 10], of the classes: which of them it is, if it is a digit.
+        one_digit_logit: float32[batch, 1], positive for one digit, generated or real, negative for what is none.
+    """
+
+    logit: Tensor
+    digit_logits: Tensor
+    one_digit_logit: Tensor
+
+
 class Detector(nn.Module):
-    """Images to a logit, positive for real: five convolutions, then a hidden layer. It sees no label.
+    """Images to what is seen in them: five convolutions, then a hidden layer, and three heads on it. It sees no label.
 
     The first convolution looks at every pixel, where the discriminator's takes every other: a generator betrays itself
     in its texture. BatchNorm, which a GAN's discriminator had better do without, helps it to learn that soon; folded
-    away, it costs nothing when served.
+    away, it costs nothing when served. The heads share all but their last layer, so that three answers cost what one
+    does.
 
     Args:
         channels: Of the first convolution; with each halving of the image's size they double.
@@ -142,10 +158,13 @@ class Detector(nn.Module):
         layers += [nn.Linear(width * GRID**2, self.HIDDEN), nn.LeakyReLU(LEAKY_SLOPE)]
         self.features = nn.Sequential(*layers)
         self.logit = nn.Linear(self.HIDDEN, 1)
+        self.digit_logits = nn.Linear(self.HIDDEN, CLASSES)
+        self.one_digit_logit = nn.Linear(self.HIDDEN, 1)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """float32[batch, 784] -> logits float32[batch, 1]."""
-        return self.logit(self.features(images))
+    def forward(self, images: Tensor) -> DetectorOutput:
+        """float32[batch, 784] -> float32[batch, 1], float32[batch, 10], float32[batch, 1]."""
+        features = self.features(images)
+        return DetectorOutput(self.logit(features), self.digit_logits(features), self.one_digit_logit(features))
 
 
 def not_finite(weights: Mapping[str, Tensor]) -> list[str]:

@@ -181,7 +181,7 @@ def test_a_step_is_adamw_on_real_digits_and_fakes_after_the_same_treatment(small
         real = images[batches.at(seen)]
         fakes = mixed(kinds, SHARES, len(real), rng)
         both = torch.cat([treated(real, rng), treated(fakes, rng)]).flatten(1).float() / 255 * 2 - 1
-        loss = discriminator_loss(*expected(both).chunk(2))
+        loss = discriminator_loss(*expected(both).logit.chunk(2))
         optimizer.param_groups[0]["lr"] = 1e-3 * (1 + math.cos(math.pi * seen / 300)) / 2
         optimizer.zero_grad()
         loss.backward()

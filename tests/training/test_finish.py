@@ -66,7 +66,7 @@ def test_the_detector_is_calibrated_on_as_many_images_as_are_held_out(
 ) -> None:
     calibration = whole_run("default")[0].calibration
     assert calibration is not None
-    assert calibration.keys() == {"scale", "shift", "images", "threshold"}
+    assert calibration.keys() == {"scale", "shift", "images", "threshold", "one_digit_threshold"}
     assert calibration["images"] == len(small_digits.held_out)
 
 
