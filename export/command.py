@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import sys
+from itertools import count
 from pathlib import Path
 
 from export.errors import VerificationError
@@ -60,7 +61,7 @@ def _export(folder: Path, repository: Path, variants: tuple[str, ...]) -> int:
     from export.export_run import export
     from export.graphs import NotFiniteError
     from export.int8 import NothingToQuantiseError
-    from export.repository import RepositoryError
+    from export.repository import RepositoryError, SignatureError
     from training.checkpoint import CheckpointError, load_checkpoint
 
     keep_to_allowed_cores()
@@ -75,10 +76,20 @@ def _export(folder: Path, repository: Path, variants: tuple[str, ...]) -> int:
             versions = "version " + ", ".join(map(str, earlier))
             print(f"{repository} has run {run.run_id} already, as {versions}; this is another version of it")
         version = export(run, repository, folder, variants, lambda line: print(line, flush=True))
+    except SignatureError as error:
+        again = ["digitforge-export", str(folder), "--model-repository", str(_beside(repository))]
+        again += ["--variants", ",".join(variants)] if variants else []
+        return _failed(f"{error}; start another repository with: {shlex.join(again)}")
     except (CheckpointError, NotFiniteError, NothingToQuantiseError, ReferenceFileError, RepositoryError) as error:
         return _failed(error)
     print(f"exported {folder.resolve().name} as version {version} of {repository}")
     return 0
+
+
+def _beside(repository: Path) -> Path:
+    """Where another repository can be: its name with the first number from 2 on that is free."""
+    names = (repository.with_name(f"{repository.resolve().name}-{number}") for number in count(2))
+    return next(place for place in names if not place.exists())
 
 
 def _variants(text: str) -> tuple[str, ...]:
@@ -88,6 +99,6 @@ def _variants(text: str) -> tuple[str, ...]:
     return names
 
 
-def _failed(error: Exception) -> int:
+def _failed(error: Exception | str) -> int:
     print(f"digitforge-export: {error}", file=sys.stderr)
     return FAILED

@@ -54,7 +54,7 @@ def export(
     graphs = {GENERATOR: generator, DISCRIMINATOR: discriminator}
     signature = {
         GENERATOR: generator_tensors(config.latent_size, config.classes),
-        DISCRIMINATOR: discriminator_tensors(),
+        DISCRIMINATOR: discriminator_tensors(discriminator.classes),
     }
     trial = _trial(run, run_folder)
     if trial is None and variants:

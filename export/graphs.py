@@ -49,7 +49,7 @@ class GeneratorGraph(nn.Module):
 
 
 class DiscriminatorGraph(nn.Module):
-    """Images to the logit and the probability that they are real. It sees no label.
+    """Images to the logit and the probability that they are real and, of a detector, what else it sees in them.
 
     Args:
         discriminator: The network.
@@ -62,11 +62,18 @@ class DiscriminatorGraph(nn.Module):
         self.mean = mean
         self.std = std
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8[batch, 28, 28] -> logit float32[batch, 1], real_probability float32[batch, 1]."""
+    @property
+    def classes(self) -> int:
+        """Of the head that tells them; 0: there is none."""
+        return self.discriminator.digit_logits.out_features if isinstance(self.discriminator, Detector) else 0
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """uint8[batch, 28, 28] -> the outputs of `discriminator_tensors`, in its order."""
         seen = self.discriminator(normalise(images, self.mean, self.std))
-        logit = seen.logit if isinstance(seen, DetectorOutput) else seen
-        return logit, logit.sigmoid()
+        if not isinstance(seen, DetectorOutput):
+            return seen, seen.sigmoid()
+        digits = seen.digit_logits.softmax(dim=1)
+        return seen.logit, seen.logit.sigmoid(), digits, seen.one_digit_logit.sigmoid()
 
 
 def build_graphs(run: Checkpoint) -> tuple[GeneratorGraph, DiscriminatorGraph]:

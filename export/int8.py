@@ -30,7 +30,7 @@ from export.on_cpu import take
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static  # isort: skip
 
 PRODUCTS = ("Gemm", "MatMul")
-LEAST_WEIGHTS = 1024  # of a product that gains time; the rounding of a smaller one costs accuracy alone
+LEAST_WEIGHTS = 4096  # of a product that gains time; the rounding of a smaller one costs accuracy alone
 BATCH = 100  # calibration rows at a time
 
 
@@ -49,7 +49,7 @@ class CalibrationRows(CalibrationDataReader):  # type: ignore[misc]  # the libra
 
 
 def to_int8(model: onnx.ModelProto, calibration: Mapping[str, np.ndarray]) -> onnx.ModelProto:
-    """A copy with quantised matrix products, but for small ones, such as a logit's, and the one that reads latents.
+    """A copy with quantised matrix products, but for small ones, such as logits', and the one that reads latents.
 
     Latents have no bounds, and one beyond the calibrated range would be cut off (with that product, single pixels were
     off by 177 levels; without, by 44).

@@ -31,6 +31,7 @@ NAMES = (
     "quality",
     "calibration",
     "threshold",
+    "one_digit_threshold",
     "verified_on",
     "exported",
 )
@@ -49,6 +50,7 @@ def metadata_of(run: Checkpoint, role: str) -> dict[str, str]:
         "variant": FP32,
         "calibration": json.dumps(run.calibration) if run.calibration else "none",
         "threshold": str(run.threshold),
+        "one_digit_threshold": "none" if run.one_digit_threshold is None else str(run.one_digit_threshold),
         "verified_on": kind_of_processor(),
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -6,7 +6,7 @@ there (2 of 8,000 images of the shipped detector; ONNX Runtime the same two). So
 PyTorch's float32 is at worst.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def check_parity(path: Path, graph: nn.Module, inputs: Mapping[str, Tensor]) -> 
     # The graph with one more output may be optimised otherwise: the outputs that count come from the file as it is.
     as_it_is = open_session(path)
     # Computed once: a row of PyTorch's in float64 depends on its batch by far less than the bounds.
-    truths, float32 = _truths(graph, inputs)
+    truths, float32 = _truths(graph, names, inputs)
     pixels = None
     for batch in BATCHES:
         rows = take({name: tensor.numpy() for name, tensor in inputs.items()}, slice(batch))
@@ -109,21 +109,22 @@ def _check_numbers(path: Path, name: str, found: np.ndarray, true: np.ndarray, f
 
 
 @torch.no_grad()
-def _truths(graph: nn.Module, inputs: Mapping[str, Tensor]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def _truths(
+    graph: nn.Module, names: Sequence[str], inputs: Mapping[str, Tensor]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """All outputs by name, in float64, and as PyTorch's float32 has them."""
     rows = [tensor[: max(BATCHES)] for tensor in inputs.values()]
-    float32 = _outputs(graph, rows)
+    float32 = _outputs(graph, names, rows)
     with CastsInFloat64():
         wide = [tensor.double() if tensor.is_floating_point() else tensor for tensor in rows]
-        truths = _outputs(in_float64(graph), wide)
+        truths = _outputs(in_float64(graph), names, wide)
     return truths, float32
 
 
-def _outputs(graph: nn.Module, rows: list[Tensor]) -> dict[str, np.ndarray]:
+def _outputs(graph: nn.Module, names: Sequence[str], rows: list[Tensor]) -> dict[str, np.ndarray]:
     if isinstance(graph, GeneratorGraph):
         return {"images": graph(*rows).numpy(), "before rounding": graph.before_rounding(*rows).numpy() / WHITE}
-    logit, probability = graph(*rows)
-    return {"logit": logit.numpy(), "real_probability": probability.numpy()}
+    return {name: tensor.numpy() for name, tensor in zip(names, graph(*rows), strict=True)}
 
 
 def _expose_unrounded(model: onnx.ModelProto) -> str:

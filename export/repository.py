@@ -34,6 +34,10 @@ class RepositoryError(Exception):
     """The repository cannot take this version."""
 
 
+class SignatureError(RepositoryError):
+    """Its models have another signature; another repository can take it."""
+
+
 def add_version(repository: Path, signature: Mapping[str, Tensors], write: Callable[[Mapping[str, Path]], None]) -> int:
     """Add the next version, once both of its models are written and verified.
 
@@ -46,8 +50,8 @@ def add_version(repository: Path, signature: Mapping[str, Tensors], write: Calla
         The new version's number.
 
     Raises:
-        RepositoryError: The repository holds models of another signature, or the last number that there can be, or
-            another export holds its lock.
+        SignatureError: The repository holds models of another signature.
+        RepositoryError: It holds the last number that there can be, or another export holds its lock.
         NotWrittenError: The disk is full, or the folder cannot be written to.
     """
     try:
@@ -120,9 +124,8 @@ def _check_signature(model: Path, expected: Tensors) -> None:
     except DecodeError as error:
         raise RepositoryError(f"{files[-1]} cannot be read: {error}") from error
     if found != expected:
-        raise RepositoryError(
-            f"all versions of a repository share one signature: {files[-1]} has {found}, this run has {expected}; "
-            "export it to another repository with --model-repository"
+        raise SignatureError(
+            f"all versions of a repository share one signature: {files[-1]} has {found}, this run has {expected}"
         )
 
 

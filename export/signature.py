@@ -25,10 +25,18 @@ def generator_tensors(latent_size: int, classes: int) -> Tensors:
     return Tensors(inputs, {"images": ("uint8", (BATCH_DIMENSION, 28, 28))})
 
 
-def discriminator_tensors() -> Tensors:
-    """What the model repository's contract says of a discriminator."""
-    logit = ("float32", (BATCH_DIMENSION, 1))
-    return Tensors({"images": ("uint8", (BATCH_DIMENSION, 28, 28))}, {"logit": logit, "real_probability": logit})
+def discriminator_tensors(classes: int) -> Tensors:
+    """What the model repository's contract says of a discriminator.
+
+    Args:
+        classes: That it tells apart; 0: it tells none, nor whether an image shows one digit.
+    """
+    number: tuple[str, Shape] = ("float32", (BATCH_DIMENSION, 1))
+    outputs = {"logit": number, "real_probability": number}
+    if classes:
+        outputs["digit_probabilities"] = ("float32", (BATCH_DIMENSION, classes))
+        outputs["one_digit_probability"] = number
+    return Tensors({"images": ("uint8", (BATCH_DIMENSION, 28, 28))}, outputs)
 
 
 def tensors_of(model: onnx.ModelProto) -> Tensors:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from export.graphs import build_discriminator_graph, build_generator_graph
+from export.signature import discriminator_tensors
 from serving.engine.device import CPU
 from serving.engine.runner import Runner
 from serving.repository.model_repository import (
@@ -25,6 +26,7 @@ from serving.repository.model_repository import (
 )
 from training.checkpoint import NAME as CHECKPOINT
 from training.checkpoint import CheckpointError, load_checkpoint
+from training.config import CLASSES
 from training.measure import SEED
 
 CHUNK = 1000  # images at a time
@@ -46,8 +48,8 @@ class EvaluatedPair:
         classes: Number of classes, 0 for a generator without.
         run_folder: The run's, or None for a model repository.
         generate: Latents float32[batch, latent] and classes int64[batch, 1] (or None) to uint8[batch, 28, 28].
-        score: Images uint8[batch, 28, 28] to the logits that they are real, float32[batch, 1], and the probabilities,
-            float32[batch, 1]; None for a run in progress, which has no detector yet.
+        score: Images uint8[batch, 28, 28] to the outputs of `discriminator_tensors`, in its order: the logits that they
+            are real, the probabilities, and what else the detector tells. None for a run in progress, which has none.
         threshold: The probability from which an image is called real.
     """
 
@@ -58,7 +60,7 @@ class EvaluatedPair:
     classes: int
     run_folder: Path | None
     generate: Callable[[Tensor, Tensor | None], Tensor]
-    score: Callable[[Tensor], tuple[Tensor, Tensor]] | None
+    score: Callable[[Tensor], tuple[Tensor, ...]] | None
     threshold: float
 
     @torch.inference_mode()
@@ -80,7 +82,7 @@ class EvaluatedPair:
         """The detector's logits and probabilities, float32[count] each."""
         if self.score is None:
             raise ValueError(f"{self.name} has no detector")
-        logits, probabilities = zip(*(self.score(part) for part in images.split(CHUNK)), strict=True)
+        logits, probabilities, *_ = zip(*(self.score(part) for part in images.split(CHUNK)), strict=True)
         return torch.cat(logits).flatten(), torch.cat(probabilities).flatten()
 
     def logits(self, images: Tensor) -> Tensor:
@@ -175,9 +177,10 @@ def pair_of_repository(repository: Path, version: int | None) -> EvaluatedPair:
             rows["digit"] = digit.numpy()
         return torch.from_numpy(runners[GENERATOR].run(rows)["images"])
 
-    def score(images: Tensor) -> tuple[Tensor, Tensor]:
+    def score(images: Tensor) -> tuple[Tensor, ...]:
         outputs = runners[DISCRIMINATOR].run({"images": images.numpy()})
-        return torch.from_numpy(outputs["logit"]), torch.from_numpy(outputs["real_probability"])
+        names = discriminator_tensors(CLASSES).outputs
+        return tuple(torch.from_numpy(outputs[name]) for name in names if name in outputs)
 
     return EvaluatedPair(
         name=f"{repository.resolve().name}-{number}",

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from training.config import TrainingConfig
     from training.data import DataSet
 
-THRESHOLD = 0.25  # of the second version's detector: another verdict than at 0.5, which is the first one's
+# Of the second version's detector. The first one's, which is not calibrated, are 0.5, another verdict, and none.
+THRESHOLD, ONE_DIGIT_THRESHOLD = 0.25, 0.2
 QUALITY = {"frechet_distance": 1.0, "frechet_floor": 0.5, "frechet_ratio": 2.0, "auroc": 0.9}
 
 
@@ -60,7 +61,7 @@ def untrained_run(config: "TrainingConfig", run_id: str = "untrained") -> "Check
 def model_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two versions of a class-conditional pair of the default architecture, untrained. Not to be written to.
 
-    Both detectors give their own images a probability a little below 0.5; the second one's threshold is lower.
+    Both detectors give their own images probabilities a little below 0.5; the second one's thresholds are lower.
     """
     import torch
 
@@ -74,7 +75,8 @@ def model_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
             torch.manual_seed(version)
             run = untrained_run(config, f"untrained-{version}")
         if version == 2:
-            run.calibration = {"scale": 1.0, "shift": 0.0, "images": 0, "threshold": THRESHOLD}
+            thresholds = {"threshold": THRESHOLD, "one_digit_threshold": ONE_DIGIT_THRESHOLD}
+            run.calibration = {"scale": 1.0, "shift": 0.0, "images": 0, **thresholds}
         assert export(run, folder) == version
     return folder
 
