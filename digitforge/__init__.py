@@ -17,7 +17,8 @@ if TYPE_CHECKING:
         OverloadedError,
         UnreachableError,
     )
-    from digitforge.messages import GeneratedDigits, Model, Verdict
+    from digitforge.messages import GeneratedDigits, Model, Score
+    from digitforge.verdict import Verdict
 
 __all__ = [
     "AsyncClient",
@@ -29,12 +30,13 @@ __all__ = [
     "Model",
     "NotFoundError",
     "OverloadedError",
+    "Score",
     "UnreachableError",
     "Verdict",
 ]
 
-_HOMES = {"AsyncClient": "async_client", "Client": "client"} | dict.fromkeys(
-    ("GeneratedDigits", "Model", "Verdict"), "messages"
+_HOMES = {"AsyncClient": "async_client", "Client": "client", "Verdict": "verdict"} | dict.fromkeys(
+    ("GeneratedDigits", "Model", "Score"), "messages"
 )
 
 

@@ -2,7 +2,7 @@
 
 async with AsyncClient("localhost:50051") as client:
     digits = await client.generate(64, seed=7)
-    async for verdict in client.score_stream(digits.images): ...
+    async for score in client.score_stream(digits.images): ...
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from digitforge import messages
 from digitforge.connection import Endpoint
 from digitforge.errors import in_our_words
-from digitforge.messages import GeneratedDigits, Image, Model, Verdict
+from digitforge.messages import GeneratedDigits, Image, Model, Score
 from digitforge.pipeline import Pipeline
 from digitforge.resumption import DigitStream
 from protos.digits.v1 import digits_pb2 as pb
@@ -70,23 +70,22 @@ class AsyncClient:
             finally:
                 call.cancel()
 
-    async def score(self, image: Image, *, version: int = 0) -> Verdict:
+    async def score(self, image: Image, *, version: int = 0, return_image: bool = False) -> Score:
         """See `Client.score`."""
         with in_our_words(self.addresses):
-            return messages.verdict(
-                await self._stub.Score(messages.score_request(image, version), timeout=self.timeout_s)
-            )
+            request = messages.score_request(image, version, return_image)
+            return messages.score(await self._stub.Score(request, timeout=self.timeout_s))
 
     async def score_stream(
-        self, images: Iterable[Image] | AsyncIterable[Image], *, version: int = 0
-    ) -> AsyncIterator[Verdict]:
+        self, images: Iterable[Image] | AsyncIterable[Image], *, version: int = 0, return_image: bool = False
+    ) -> AsyncIterator[Score]:
         """See `Client.score_stream`; the images may also come asynchronously."""
-        with closing(Pipeline(self._begin_score, version)) as pipeline:
+        with closing(Pipeline(self._begin_score, version, return_image)) as pipeline:
             async for image in _each(images):
                 for call in pipeline.put(image):
-                    yield await self._verdict(call)
+                    yield await self._score(call)
             for call in pipeline.rest():
-                yield await self._verdict(call)
+                yield await self._score(call)
 
     async def models(self) -> list[Model]:
         """See `Client.models`."""
@@ -103,10 +102,10 @@ class AsyncClient:
     def _begin_score(self, request: pb.ScoreRequest) -> Any:
         return self._stub.Score(request, timeout=self.timeout_s)
 
-    async def _verdict(self, call: Any) -> Verdict:
+    async def _score(self, call: Any) -> Score:
         with in_our_words(self.addresses):
             try:
-                return messages.verdict(await call)
+                return messages.score(await call)
             except grpc.RpcError as error:
                 if (refusal := messages.refused(error)) is None:
                     raise

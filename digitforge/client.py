@@ -2,7 +2,7 @@
 
 with Client("localhost:50051") as client:
     digits = client.generate(64, seed=7)         # .images uint8[64, 28, 28], .classes, .seed ...
-    client.score(digits.images[0])               # .real_probability, .real
+    client.score(digits.images[0])               # .verdict, .real_probability, .digit ...
 
 `AsyncClient` is the same for asyncio.
 """
@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from digitforge import messages
 from digitforge.connection import Endpoint
 from digitforge.errors import in_our_words
-from digitforge.messages import GeneratedDigits, Image, Model, Verdict
+from digitforge.messages import GeneratedDigits, Image, Model, Score
 from digitforge.pipeline import Pipeline
 from digitforge.resumption import DigitStream
 from protos.digits.v1 import digits_pb2 as pb
@@ -91,33 +91,35 @@ class Client:
             finally:
                 call.cancel()
 
-    def score(self, image: Image, *, version: int = 0) -> Verdict:
-        """Whether an image is real: an image file's bytes, 784 raw bytes, or grey levels uint8[height, width].
+    def score(self, image: Image, *, version: int = 0, return_image: bool = False) -> Score:
+        """What an image is: an image file's bytes, 784 raw bytes, or grey levels uint8[height, width].
 
-        What is not 28x28 is brought to MNIST's form by the server; see docs/scoring.md.
+        All but 784 raw bytes and uint8[28, 28] is brought to MNIST's form by the server; see docs/scoring.md. With
+        `return_image` the score has the image of 28x28 that was scored.
 
         Raises:
             TypeError: It is neither bytes nor an array of uint8.
             ValueError: An array of another shape.
         """
         with in_our_words(self.addresses):
-            return messages.verdict(self._stub.Score(messages.score_request(image, version), timeout=self.timeout_s))
+            request = messages.score_request(image, version, return_image)
+            return messages.score(self._stub.Score(request, timeout=self.timeout_s))
 
-    def score_stream(self, images: Iterable[Image], *, version: int = 0) -> Iterator[Verdict]:
+    def score_stream(self, images: Iterable[Image], *, version: int = 0, return_image: bool = False) -> Iterator[Score]:
         """The same for many images, in order; a refused image has an `error`, and the others go on.
 
-        Up to 64 images, of 16 MiB together, are taken before the first verdict is given. Each is a call of its own and
-        repeated like one: the images that have their verdicts already are not sent again.
+        Up to 64 images, of 16 MiB together, are taken before the first score is given. Each is a call of its own and
+        repeated like one: the images that have their scores already are not sent again.
 
         Raises:
             TypeError, ValueError: As of `score`, when it comes to that image.
         """
-        with closing(Pipeline(self._begin_score, version)) as pipeline:
+        with closing(Pipeline(self._begin_score, version, return_image)) as pipeline:
             for image in images:
                 for call in pipeline.put(image):
-                    yield self._verdict(call)
+                    yield self._score(call)
             for call in pipeline.rest():
-                yield self._verdict(call)
+                yield self._score(call)
 
     def models(self) -> list[Model]:
         """The model versions that the server has, ascending."""
@@ -138,10 +140,10 @@ class Client:
     def _begin_score(self, request: pb.ScoreRequest) -> Any:
         return self._stub.Score.future(request, timeout=self.timeout_s)
 
-    def _verdict(self, call: Any) -> Verdict:
+    def _score(self, call: Any) -> Score:
         with in_our_words(self.addresses):
             try:
-                return messages.verdict(call.result())
+                return messages.score(call.result())
             except grpc.RpcError as error:
                 if (refusal := messages.refused(error)) is None:
                     raise

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import grpc
@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from digitforge.pictures.png import encode_png
 from digitforge.pictures.sizes import RAW_BYTES, SIDE
+from digitforge.verdict import Verdict
 from protos.digits.v1 import digits_pb2 as pb
 
 Image: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
 """An image file, 784 raw bytes, or grey levels uint8[height, width]."""
+
+VERDICTS = {pb.Verdict.Value(f"VERDICT_{verdict.name}"): verdict for verdict in Verdict}
 
 REFUSALS = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
@@ -37,21 +40,33 @@ class GeneratedDigits:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The detector's answer for an image, or why it was refused.
+class Score:
+    """What the detector says of an image, or why it was refused.
 
     Attributes:
-        real_probability: 1: a real handwritten digit, 0: a generated one.
-        real: The verdict at the model's threshold.
+        verdict: Of all tests together: `real digit`, `generated`, `not one digit` or `nothing found`.
+        real: Whether it is `real digit`.
+        real_probability: 1: a real handwritten digit, 0: a generated one; 0 where nothing was found.
         version: The model version.
-        normalised: The image was not 28x28: the server brought it to MNIST's form, and the answer is about the result.
+        normalised: The server brought the image to MNIST's form, and the answer is about the result.
+        digit: The class that it is taken for, if it shows one digit at all. Like the two that follow, None where the
+            model does not tell it, or where nothing was found.
+        digit_probability: Of this class, among the model's classes.
+        one_digit_probability: That it shows one digit, whoever made it, and nothing else.
+        scored_image: What was scored, uint8[28, 28], white ink on black; None where it was not asked for. Two scores
+            may be equal whose images are not.
         error: Why the image was refused; the other fields mean nothing then.
     """
 
-    real_probability: float
+    verdict: Verdict
     real: bool
+    real_probability: float
     version: int
     normalised: bool = False
+    digit: int | None = None
+    digit_probability: float | None = None
+    one_digit_probability: float | None = None
+    scored_image: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
     error: str | None = None
 
 
@@ -68,8 +83,10 @@ class Model:
         dataset: What it was trained on.
         class_names: By class; empty where the model has no classes.
         latent_size: Normals that an image is made of.
-        threshold: The `real_probability` from which a verdict is real.
+        threshold: The `real_probability` below which a digit is taken for a generated one.
         provider: What runs it: an execution provider of ONNX Runtime.
+        one_digit_threshold: The `one_digit_probability` below which an image is taken for none of a single digit; None
+            where the model does not tell it.
     """
 
     version: int
@@ -82,6 +99,7 @@ class Model:
     latent_size: int
     threshold: float
     provider: str
+    one_digit_threshold: float | None
 
 
 def generated_digits(response: pb.GenerateResponse) -> GeneratedDigits:
@@ -108,8 +126,8 @@ def joined(chunks: Sequence[GeneratedDigits]) -> GeneratedDigits:
     )
 
 
-def score_request(image: Image, version: int) -> pb.ScoreRequest:
-    """What asks for an image's verdict.
+def score_request(image: Image, version: int, return_image: bool) -> pb.ScoreRequest:
+    """What asks for an image's score.
 
     Raises:
         TypeError, ValueError: It is no image.
@@ -118,22 +136,41 @@ def score_request(image: Image, version: int) -> pb.ScoreRequest:
         data = bytes(image)
         # 784 bytes are raw pixels or, by their first bytes, a file; any other number can only be a file.
         kind = pb.IMAGE_FORMAT_UNSPECIFIED if len(data) == RAW_BYTES else pb.IMAGE_FORMAT_PNG
-        return pb.ScoreRequest(image=data, version=version, format=kind)
-    _check_array(image)
-    if image.shape != (SIDE, SIDE):
-        return pb.ScoreRequest(image=encode_png(image), version=version, format=pb.IMAGE_FORMAT_PNG)
-    return pb.ScoreRequest(image=image.tobytes(), version=version, format=pb.IMAGE_FORMAT_RAW)
+    else:
+        _check_array(image)
+        if image.shape == (SIDE, SIDE):
+            data, kind = image.tobytes(), pb.IMAGE_FORMAT_RAW
+        else:
+            data, kind = encode_png(image), pb.IMAGE_FORMAT_PNG
+    return pb.ScoreRequest(image=data, version=version, format=kind, return_image=return_image)
 
 
-def verdict(response: pb.ScoreResponse) -> Verdict:
+def score(response: pb.ScoreResponse) -> Score:
     """An answer of Score."""
-    return Verdict(response.real_probability, response.real, response.version, response.normalised)
+    pixels = response.scored_image
+    return Score(
+        _verdict(response),
+        response.real,
+        response.real_probability,
+        response.version,
+        response.normalised,
+        response.digit if response.HasField("digit") else None,
+        response.digit_probability if response.HasField("digit_probability") else None,
+        response.one_digit_probability if response.HasField("one_digit_probability") else None,
+        np.frombuffer(pixels, np.uint8).reshape(SIDE, SIDE) if pixels else None,
+    )
 
 
-def refused(error: grpc.RpcError) -> Verdict | None:
-    """The verdict that an image was refused; None where the error says nothing of the image."""
+def _verdict(response: pb.ScoreResponse) -> Verdict:
+    if response.verdict == pb.VERDICT_UNSPECIFIED:  # an older server's, which knows two
+        return Verdict.REAL_DIGIT if response.real else Verdict.GENERATED
+    return VERDICTS.get(response.verdict, Verdict.UNSPECIFIED)
+
+
+def refused(error: grpc.RpcError) -> Score | None:
+    """The score of an image that was refused; None where the error says nothing of the image."""
     call: Any = error  # which it is as well
-    return Verdict(0.0, False, 0, error=call.details()) if call.code() in REFUSALS else None
+    return Score(Verdict.UNSPECIFIED, False, 0.0, 0, error=call.details()) if call.code() in REFUSALS else None
 
 
 def models(response: pb.ListModelsResponse) -> list[Model]:
@@ -150,6 +187,7 @@ def models(response: pb.ListModelsResponse) -> list[Model]:
             one.latent_size,
             one.threshold,
             one.provider,
+            one.one_digit_threshold if one.HasField("one_digit_threshold") else None,
         )
         for one in response.models
     ]

@@ -1,4 +1,4 @@
-"""Many images' verdicts: a call for each, several on their way at a time, answered in order.
+"""Many images' scores: a call for each, several on their way at a time, answered in order.
 
 Calls of their own cost what messages of a ScoreStream do (on an Intel Xeon of the Sapphire Rapids kind 70 to 100
 microseconds an image here and 180 to 220 in the server, either way), and each is repeated, refused and sent to one of
@@ -32,10 +32,11 @@ class Pipeline(Generic[CallT]):
     Args:
         send: Begins a call.
         version: Of the model.
+        return_image: Whether to ask for what was scored.
     """
 
-    def __init__(self, send: Callable[[pb.ScoreRequest], CallT], version: int) -> None:
-        self._send, self._version = send, version
+    def __init__(self, send: Callable[[pb.ScoreRequest], CallT], version: int, return_image: bool) -> None:
+        self._send, self._version, self._return_image = send, version, return_image
         self._calls: deque[tuple[CallT, int]] = deque()  # and the bytes of its image
         self._bytes = 0
 
@@ -45,7 +46,7 @@ class Pipeline(Generic[CallT]):
         Raises:
             TypeError, ValueError: It is no image.
         """
-        request = score_request(image, self._version)
+        request = score_request(image, self._version, self._return_image)
         size = len(request.image)
         while self._calls and self._bytes + size > IN_FLIGHT_BYTES:
             yield from self._oldest()

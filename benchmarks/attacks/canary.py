@@ -18,7 +18,7 @@ RATE = 50.0  # calls a second
 TIMEOUT_S = 5.0
 WARM_UP = 50  # of each kind
 GENERATE = pb.GenerateRequest(seed=11, n=3, offset=5)
-SCORE = pb.ScoreRequest(image=bytes(784), format=pb.IMAGE_FORMAT_RAW)
+SCORE = pb.ScoreRequest(image=b"\x80" * 784, format=pb.IMAGE_FORMAT_RAW)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,22 @@
 """`digitforge generate`: digits as a contact sheet, an array, or a file each."""
 
 import argparse
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from digitforge.client import Client
-from digitforge.commands.options import OK, UINT32, UINT64, UsageError, add_model_version, whole
+from digitforge.commands.options import (
+    OK,
+    UINT32,
+    UINT64,
+    UsageError,
+    add_model_version,
+    check_folder,
+    check_writable,
+    whole,
+)
 from digitforge.machine.whole_file import naming, whole_file, write_whole
 from digitforge.messages import GeneratedDigits, joined
 from digitforge.pictures.images import contact_sheet
@@ -47,7 +55,10 @@ def run(client: Client, options: argparse.Namespace) -> int:
         raise UsageError(f"-o {options.output}: its ending must be .png (a contact sheet) or .npz (an array)")
     if ending == ".png" and options.n > SHEET_LIMIT:
         raise UsageError(f"-n {options.n}: a contact sheet has at most {SHEET_LIMIT} images; write .npz or --out-dir")
-    check_place(options.output, options.out_dir)
+    if options.output:
+        check_file(options.output)
+    else:
+        check_folder("--out-dir", options.out_dir)
     chunks = client.generate_stream(
         options.n, seed=options.seed, offset=options.offset, digit=options.digit, version=options.model_version
     )
@@ -62,21 +73,13 @@ def run(client: Client, options: argparse.Namespace) -> int:
     return OK
 
 
-def check_place(output: Path | None, out_dir: Path | None) -> None:
-    """Refuse a place that cannot be written to before anything is generated for it."""
-    if output is not None:
-        if output.is_dir():
-            raise UsageError(f"-o {output}: it is a folder")
-        if not output.parent.is_dir():
-            raise UsageError(f"-o {output}: there is no folder {output.parent}")
-        option, place = f"-o {output}", output.parent  # where it is written beside and renamed
-    elif out_dir is not None:
-        place = next(folder for folder in (out_dir, *out_dir.parents, Path()) if folder.exists())
-        if not place.is_dir():
-            raise UsageError(f"--out-dir {out_dir}: {place} is no folder")
-        option = f"--out-dir {out_dir}"
-    if not os.access(place, os.W_OK):
-        raise UsageError(f"{option}: {place} cannot be written to")
+def check_file(output: Path) -> None:
+    """Refuse a file that cannot be written, which is done beside it, before anything is generated for it."""
+    if output.is_dir():
+        raise UsageError(f"-o {output}: it is a folder")
+    if not output.parent.is_dir():
+        raise UsageError(f"-o {output}: there is no folder {output.parent}")
+    check_writable("-o", output, output.parent)
 
 
 def write_files(chunks: Iterator[GeneratedDigits], folder: Path, n: int) -> GeneratedDigits:

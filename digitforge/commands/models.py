@@ -10,7 +10,18 @@ from digitforge.messages import Model
 
 DOES = "tell which model versions there are"
 TELLS = "A line per version that is served; version 0 means the one with a star."
-HEADINGS = ("version", "run", "data set", "classes", "latents", "threshold", "variant", "provider", "generator")
+HEADINGS = (
+    "version",
+    "run",
+    "data set",
+    "classes",
+    "latents",
+    "threshold",
+    "one digit",
+    "variant",
+    "provider",
+    "generator",
+)
 HASH_DIGITS = 12  # enough to tell files apart; --json has all
 
 
@@ -42,6 +53,7 @@ def cells(model: Model) -> tuple[str, ...]:
         ", ".join(model.class_names) or "none",
         str(model.latent_size),
         f"{model.threshold:.4g}",
+        "none" if model.one_digit_threshold is None else f"{model.one_digit_threshold:.4g}",
         model.variant,
         model.provider,
         model.generator_sha256[:HASH_DIGITS],

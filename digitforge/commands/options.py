@@ -1,8 +1,10 @@
 """What the commands share: exit codes, options, and the types of options."""
 
 import argparse
+import os
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from digitforge.connection import ADDRESS_VARIABLE, PORT, TIMEOUT_S, TIMEOUT_VARIABLE, parse_address, parse_timeout
 
@@ -63,3 +65,21 @@ def whole(first: int, last: int) -> Callable[[str], int]:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {first} to {last}")
 
     return parse
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """Refuse a folder, to be made where it is not there, that cannot be written to.
+
+    Raises:
+        UsageError: It cannot; the message names the option.
+    """
+    there = next(place for place in (folder, *folder.parents, Path()) if place.exists())
+    if not there.is_dir():
+        raise UsageError(f"{option} {folder}: {there} is no folder")
+    check_writable(option, folder, there)
+
+
+def check_writable(option: str, value: Path, there: Path) -> None:
+    """Refuse an option's value where what is there cannot be written to; raises UsageError."""
+    if not os.access(there, os.W_OK):
+        raise UsageError(f"{option} {value}: {there} cannot be written to")

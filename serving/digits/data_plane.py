@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from digitforge.pictures.decoded import Decoded, Found
+from digitforge.verdict import Verdict
 from serving.digits.pair import Pair
 from serving.digits.unwanted import drop
+from serving.digits.verdicts import NOTHING, Seen, verdict
 from serving.errors import InvalidArgumentError, NotFoundError, ResourceExhaustedError
 from serving.settings import Settings
 
@@ -39,11 +42,11 @@ class Digits:
 
 @dataclass(frozen=True)
 class Score:
-    """The detector's answer."""
+    """What is said of an image, and by which version."""
 
-    real_probability: float
-    real: bool
+    verdict: Verdict
     version: int
+    seen: Seen
 
 
 class DataPlane:
@@ -133,15 +136,17 @@ class DataPlane:
         finally:
             drop(ahead)
 
-    async def score(self, image: NDArray[np.uint8], version: int, deadline: float | None = None) -> Score:
-        """Score an image uint8[28, 28].
+    async def score(self, image: Decoded, version: int, deadline: float | None = None) -> Score:
+        """Score an image.
 
         Raises:
             NotFoundError: The version is not served.
         """
         served = self.version(version)
-        probability = await served.real_probability(image, deadline)
-        return Score(probability, probability >= served.threshold, served.number)
+        if image.found is Found.NOTHING:
+            return Score(Verdict.NOTHING_FOUND, served.number, NOTHING)
+        seen = await served.see(image.pixels, deadline)
+        return Score(verdict(image.found, seen, served.thresholds), served.number, seen)
 
     async def close(self) -> None:
         """Answer what waits, then stop."""

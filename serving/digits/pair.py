@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from digitforge.latents import normals, random_words
 from digitforge.machine.processor import kind_of_processor
+from serving.digits.verdicts import Seen, Thresholds
 from serving.engine.batcher import Batcher
 from serving.engine.device import CPU, CUDA, DeviceError
 from serving.engine.fair_queue import Rows
@@ -32,7 +33,9 @@ log = logging.getLogger(__name__)
 Observe = Callable[[str, int], Observer]
 """Makes the observer of a model, by its name and version."""
 INPUTS = {DISCRIMINATOR: ["images"]}
-OUTPUTS = {GENERATOR: ["images"], DISCRIMINATOR: ["logit", "real_probability"]}
+OUTPUTS = {GENERATOR: {"images"}, DISCRIMINATOR: {"logit", "real_probability"}}
+# Of a discriminator's outputs, what a verdict is made of; what it tells beside the first is further outputs.
+REAL, DIGITS, ONE_DIGIT = SEEN = ("real_probability", "digit_probabilities", "one_digit_probability")
 INLINE_S = 0.002  # so long a batch may hold up the event loop, instead of being handed to a thread and back
 
 
@@ -75,21 +78,22 @@ class Pair:
                 f"version {number} of {repository} is no pair: its generator is of run {self.metadata.run_id}, "
                 f"its discriminator of run {metadata[DISCRIMINATOR].run_id}"
             )
-        self.threshold = metadata[DISCRIMINATOR].threshold
+        self.thresholds = Thresholds(metadata[DISCRIMINATOR].threshold, metadata[DISCRIMINATOR].one_digit_threshold)
         with paths[GENERATOR].open("rb") as file:
             self.generator_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         inputs = INPUTS | {GENERATOR: ["z", "digit"] if self.metadata.classes else ["z"]}
         for model, runner in runners.items():
-            if (runner.inputs, runner.outputs) != (inputs[model], OUTPUTS[model]):
+            if runner.inputs != inputs[model] or not OUTPUTS[model].issubset(runner.outputs):
                 raise RepositoryError(
-                    f"{paths[model]}: expected inputs {inputs[model]} and outputs {OUTPUTS[model]}, "
+                    f"{paths[model]}: expected inputs {inputs[model]} and outputs {sorted(OUTPUTS[model])}, "
                     f"found {runner.inputs} and {runner.outputs}"
                 )
+        self._seen = [name for name in SEEN if name in runners[DISCRIMINATOR].outputs]
         self._runners = runners
         self._paths = paths
         self._observe = observe
         self._generator = self._batcher(GENERATOR, self._run_generator, self._generator_rows, settings)
-        self._discriminator = self._batcher(DISCRIMINATOR, runners[DISCRIMINATOR].run, _discriminator_rows, settings)
+        self._discriminator = self._batcher(DISCRIMINATOR, self._run_discriminator, _discriminator_rows, settings)
 
     def about(self) -> list[str]:
         """Lines for a person: what is served, and a warning where its arithmetic was not verified on such a processor.
@@ -119,10 +123,15 @@ class Pair:
             rows["digit"] = digits.reshape(count, 1)
         return (await self._generator.submit(rows, deadline))["images"]
 
-    async def real_probability(self, image: NDArray[np.uint8], deadline: float | None) -> float:
+    async def see(self, image: NDArray[np.uint8], deadline: float | None) -> Seen:
         """The discriminator's answer for one image uint8[28, 28]."""
         answer = await self._discriminator.submit({"images": image[np.newaxis]}, deadline)
-        return float(answer["real_probability"][0, 0])
+        real, *told = answer["seen"][0].tolist()
+        one_digit = told.pop() if ONE_DIGIT in self._seen else None
+        if not told:
+            return Seen(real, one_digit_probability=one_digit)
+        most = max(told)
+        return Seen(real, told.index(most), most, one_digit)
 
     async def close(self) -> None:
         """Answer what waits, then stop."""
@@ -133,6 +142,11 @@ class Pair:
         """A batch of images that are named by seed and index, and their classes where the model has them, to images."""
         inputs = {"z": normals(_words(rows, self.metadata.latent_size), self.metadata.latent_size)}
         return self._runners[GENERATOR].run(inputs | {name: rows[name] for name in rows if name == "digit"})
+
+    def _run_discriminator(self, rows: Rows) -> Rows:
+        """A batch of images to what is seen in them, side by side: each output would cost every caller a slice."""
+        found = self._runners[DISCRIMINATOR].run(rows)
+        return {"seen": np.concatenate([found[name] for name in self._seen], axis=1)}
 
     def _generator_rows(self, count: int) -> Rows:
         rows = image_rows(0, 0, count)

@@ -18,6 +18,7 @@ MODEL_FILE = "model.onnx"
 FP32 = "fp32"
 PREFIX = "digitforge."
 SCHEMA = 1
+ONE_DIGIT, NONE = "one_digit_threshold", "none"  # a key that older files lack, and what it holds where there is none
 # Exports here, then the pretrained pair: of the checkout that we are in, of a wheel (setup.py puts it there), or of the
 # checkout that an editable install leads to.
 HERE = Path(__file__).parent
@@ -34,7 +35,7 @@ class RepositoryError(Exception):
 class ModelMetadata:
     """What a model's file says of itself, as far as the server needs it; other keys are passed over.
 
-    `verified_on` is empty where the file does not say it.
+    `verified_on` is empty, and `one_digit_threshold` None, where the file does not say it.
     """
 
     run_id: str
@@ -42,6 +43,7 @@ class ModelMetadata:
     classes: int
     latent_size: int
     threshold: float
+    one_digit_threshold: float | None
     verified_on: str
     class_names: tuple[str, ...]  # by class; without a name of their own, they are called by their numbers
 
@@ -74,6 +76,9 @@ class ModelMetadata:
             classes=classes,
             latent_size=number("latent_size", int),
             threshold=number("threshold", float),
+            one_digit_threshold=(
+                None if properties.get(PREFIX + ONE_DIGIT, NONE) == NONE else number(ONE_DIGIT, float)
+            ),
             verified_on=properties.get(PREFIX + "verified_on", ""),
             class_names=_class_names(properties.get(PREFIX + "class_names"), classes, path),
         )

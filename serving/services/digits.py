@@ -10,12 +10,14 @@ import grpc
 from google.rpc import status_pb2
 
 from digitforge.pictures import images
+from digitforge.pictures.decoded import Decoded
 from digitforge.pictures.errors import PictureError
 from digitforge.pictures.header import check_header
 from digitforge.pictures.png import encode_pngs
 from digitforge.pictures.sizes import SIDE
+from digitforge.verdict import Verdict
 from protos.digits.v1 import digits_pb2 as pb
-from serving.digits.data_plane import DataPlane, Digits, GenerateOrder
+from serving.digits.data_plane import DataPlane, Digits, GenerateOrder, Score
 from serving.digits.pair import Pair
 from serving.digits.picture_line import PictureLine
 from serving.digits.unwanted import drop
@@ -31,6 +33,7 @@ STATUS_KEY = "grpc-status-details-bin"  # where clients look for a google.rpc.St
 PUSHBACK_KEY = "grpc-retry-pushback-ms"  # when gRPC's own retries come again (gRFC A6)
 CODES = {code.value[0]: code for code in grpc.StatusCode}
 FORMATS = frozenset(pb.ImageFormat.values())
+VERDICTS: dict[Verdict, pb.Verdict] = {verdict: getattr(pb, f"VERDICT_{verdict.name}") for verdict in Verdict}
 STREAM_WINDOW = 64  # requests of a ScoreStream in work at a time ...
 STREAM_BYTES = 16 << 20  # ... and of their images; one that is larger is in work alone
 STREAM_PICTURES = 4  # of a ScoreStream in the line for pictures at a time: its others wait here, and are never refused
@@ -154,13 +157,8 @@ class DigitsServicer:
                     decoded = await self._pictures.decode(data, peer(context), deadline(context))
         except PictureError as error:
             raise InvalidArgumentError("image", str(error)) from error
-        score = await self._data_plane.score(decoded.pixels, request.version, deadline(context))
-        return pb.ScoreResponse(
-            real_probability=score.real_probability,
-            version=score.version,
-            real=score.real,
-            normalised=decoded.normalised,
-        )
+        score = await self._data_plane.score(decoded, request.version, deadline(context))
+        return score_response(score, decoded, request.return_image)
 
 
 def add_digits_servicer(servicer: DigitsServicer, server: Any) -> None:
@@ -209,6 +207,22 @@ async def generate_response(order: GenerateOrder, digits: Digits, image_format: 
     return fields.SerializeToString()
 
 
+def score_response(score: Score, image: Decoded, return_image: bool) -> pb.ScoreResponse:
+    """What Score tells of an image; a field that is None is absent."""
+    seen = score.seen
+    return pb.ScoreResponse(
+        real_probability=seen.real_probability,
+        version=score.version,
+        real=score.verdict is Verdict.REAL_DIGIT,
+        normalised=image.normalised,
+        verdict=VERDICTS[score.verdict],
+        digit=seen.digit,
+        digit_probability=seen.digit_probability,
+        one_digit_probability=seen.one_digit_probability,
+        scored_image=image.pixels.tobytes() if return_image else None,
+    )
+
+
 def model_message(pair: Pair, is_default: bool) -> pb.Model:
     """What ListModels tells of a version."""
     return pb.Model(
@@ -220,8 +234,9 @@ def model_message(pair: Pair, is_default: bool) -> pb.Model:
         dataset=pair.metadata.dataset,
         class_names=pair.metadata.class_names,
         latent_size=pair.metadata.latent_size,
-        threshold=pair.threshold,
+        threshold=pair.thresholds.real,
         provider=pair.provider,
+        one_digit_threshold=pair.thresholds.one_digit,
     )
 
 

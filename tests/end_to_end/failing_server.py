@@ -34,6 +34,7 @@ class FailingDigits(digits_pb2_grpc.DigitsServicer):
         newest: What version 0 means.
         holds: Whether calls are held: Score before it answers, the streams once they have answered.
         spared: An image whose Score is answered all the same.
+        real, verdict: What Score answers; the verdict is of the number 0 for a server that knows none.
         held: Released by each call when it begins to be held.
         ended: Released by each held call when its caller has ended it.
         chunk: Images in a message of GenerateStream.
@@ -51,6 +52,7 @@ class FailingDigits(digits_pb2_grpc.DigitsServicer):
         self.newest = NEWEST
         self.holds = False
         self.spared: bytes | None = None
+        self.real, self.verdict = False, pb.VERDICT_UNSPECIFIED
         self.held, self.ended = threading.Semaphore(0), threading.Semaphore(0)
         self.chunk = 512
         self.skips = self.excess = 0
@@ -82,7 +84,7 @@ class FailingDigits(digits_pb2_grpc.DigitsServicer):
         self._begin(context)
         if request.image != self.spared:
             self._hold(context)
-        return pb.ScoreResponse(real_probability=0.5, version=1)
+        return pb.ScoreResponse(real_probability=0.5, version=1, real=self.real, verdict=self.verdict)
 
     def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
         self._begin(context)

@@ -19,6 +19,7 @@ from digitforge import (
     GeneratedDigits,
     InvalidArgumentError,
     NotFoundError,
+    Score,
     UnreachableError,
     Verdict,
 )
@@ -27,6 +28,7 @@ from protos.digits.v1 import digits_pb2 as pb
 from tests.end_to_end.awaited_client import slowly
 
 DIGIT = np.zeros((28, 28), np.uint8)
+DIGIT[6:22, 13:15] = 255  # a one
 METHODS = ("generate", "generate_stream", "score", "score_stream", "models", "is_serving", "close")
 
 
@@ -80,7 +82,10 @@ def test_models_are_told_as_the_server_tells_them(client: Client, stub: Any) -> 
     for model, expected in zip(client.models(), answer, strict=True):
         for field in pb.Model.DESCRIPTOR.fields:
             value = getattr(model, field.name)
-            assert (list(value) if field.is_repeated else value) == getattr(expected, field.name)
+            if value is None:
+                assert not expected.HasField(field.name)
+            else:
+                assert (list(value) if field.is_repeated else value) == getattr(expected, field.name)
 
 
 def test_server_and_its_service_serve_and_one_that_it_has_not_is_not_found(client: Client) -> None:
@@ -132,23 +137,57 @@ def test_async_client_is_made_within_its_event_loop() -> None:
 
 
 def test_images_may_come_asynchronously(address: str, client: Client) -> None:
-    async def verdicts() -> list[Verdict]:
+    async def scores() -> list[Score]:
         async with AsyncClient(address) as asking:
-            return [verdict async for verdict in asking.score_stream(slowly([DIGIT] * 70))]
+            return [score async for score in asking.score_stream(slowly([DIGIT] * 70))]
 
-    assert asyncio.run(verdicts()) == list(client.score_stream([DIGIT] * 70))
+    assert asyncio.run(scores()) == list(client.score_stream([DIGIT] * 70))
 
 
-def test_verdict_is_the_versions_own(client: Client, stub: Any) -> None:
+def test_score_is_the_versions_own(client: Client, stub: Any) -> None:
     raw = stub.Generate(pb.GenerateRequest(seed=1)).images[0]
-    verdicts = [client.score(raw, version=version) for version in (1, 2, 0)]
-    assert [verdict.version for verdict in verdicts] == [1, 2, 2]
-    assert [verdict.real for verdict in verdicts] == [False, True, True]  # at two thresholds; at 0.5 none would be
+    scores = [client.score(raw, version=version) for version in (1, 2, 0)]
+    assert [score.version for score in scores] == [1, 2, 2]
+    assert [score.real for score in scores] == [False, True, True]  # at two thresholds; at 0.5 none would be
+    assert [score.verdict for score in scores] == [Verdict.GENERATED, Verdict.REAL_DIGIT, Verdict.REAL_DIGIT]
     for image in (raw, encode_png(np.random.default_rng(0).integers(0, 256, (60, 60), np.uint8))):
         for version in (1, 2):
-            (verdict,) = client.score_stream([image], version=version)
-            assert verdict == client.score(image, version=version)
-            assert verdict.version == version
+            (score,) = client.score_stream([image], version=version)
+            assert score == client.score(image, version=version)
+            assert score.version == version
+
+
+def test_score_has_all_that_the_server_tells(client: Client, stub: Any) -> None:
+    for image in stub.Generate(pb.GenerateRequest(seed=1, n=5)).images:
+        expected, found = stub.Score(pb.ScoreRequest(image=image)), client.score(image)
+        for field in ("real", "version", "normalised", "digit"):
+            assert getattr(found, field) == getattr(expected, field)
+        for field in ("real_probability", "digit_probability", "one_digit_probability"):
+            assert getattr(found, field) == pytest.approx(getattr(expected, field), abs=1e-6)
+        assert found.verdict == pb.Verdict.Name(expected.verdict).removeprefix("VERDICT_").lower().replace("_", " ")
+
+
+def test_what_was_scored_comes_where_it_is_asked_for(client: Client) -> None:
+    picture = np.kron(DIGIT, np.ones((3, 3), np.uint8))
+    assert client.score(picture).scored_image is None
+    score = client.score(picture, return_image=True)
+    assert score.scored_image is not None
+    assert score.scored_image.shape == (28, 28)
+    assert score.scored_image.dtype == np.uint8
+    again = client.score(score.scored_image)
+    assert again.real_probability == pytest.approx(score.real_probability, abs=1e-6)
+    assert score == client.score(picture)  # what was scored aside
+    images = [score.scored_image for score in client.score_stream([DIGIT, picture], return_image=True)]
+    assert np.array_equal(np.stack([image for image in images if image is not None]), [DIGIT, score.scored_image])
+
+
+def test_nothing_found_is_told_and_is_no_probability(client: Client) -> None:
+    for image in (DIGIT * np.uint8(0), np.full((90, 60), 240, np.uint8)):
+        score = client.score(image, return_image=True)
+        assert (score.verdict, score.real, score.real_probability) == (Verdict.NOTHING_FOUND, False, 0.0)
+        assert (score.digit, score.digit_probability, score.one_digit_probability) == (None, None, None)
+        assert score.scored_image is not None
+        assert not score.scored_image.any()
 
 
 def test_array_and_bytes_of_every_kind_score_alike(client: Client, stub: Any) -> None:
@@ -191,16 +230,17 @@ def test_what_is_no_image_is_refused_with_what_it_is_and_what_it_may_be(
 
 @pytest.mark.parametrize("data", [b"", b"a text", b"II*\0" + bytes(200), b"<svg/>"])
 def test_bytes_that_are_no_picture_are_told_which_files_are(client: Client, data: bytes) -> None:
-    (verdict,) = client.score_stream([data])
-    assert f"{len(data)} bytes that are neither 784 raw ones nor a PNG" in str(verdict.error)
+    (score,) = client.score_stream([data])
+    assert f"{len(data)} bytes that are neither 784 raw ones nor a PNG" in str(score.error)
+    assert (score.verdict, score.real) == (Verdict.UNSPECIFIED, False)
 
 
 def test_large_images_are_answered_in_their_places_and_one_beyond_the_limit_ends_nothing(client: Client) -> None:
     generator = np.random.default_rng(0)
     large = [generator.integers(0, 256, (side, side), np.uint8) for side in (1200, 4500)]  # of 1.4 and 20 MB as PNG
     images = [DIGIT, large[0], DIGIT, large[1], *([DIGIT] * 200), large[0]]
-    verdicts = list(client.score_stream(images))
-    assert [verdict.normalised for verdict in verdicts] == [False, True, False, False, *([False] * 200), True]
-    assert [index for index, verdict in enumerate(verdicts) if verdict.error] == [3]
-    assert re.search(rf"larger than .*\b{16 * 2**20}\b", str(verdicts[3].error))
-    assert verdicts[1] == verdicts[-1]
+    scores = list(client.score_stream(images))
+    assert [score.normalised for score in scores] == [False, True, False, False, *([False] * 200), True]
+    assert [index for index, score in enumerate(scores) if score.error] == [3]
+    assert re.search(rf"larger than .*\b{16 * 2**20}\b", str(scores[3].error))
+    assert scores[1] == scores[-1]

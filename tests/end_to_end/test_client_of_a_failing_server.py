@@ -11,7 +11,8 @@ from typing import Any
 import grpc
 import pytest
 
-from digitforge import Client, DeadlineExceededError, DigitforgeError, Verdict
+from digitforge import Client, DeadlineExceededError, DigitforgeError, Score, Verdict
+from protos.digits.v1 import digits_pb2 as pb
 from tests.end_to_end.failing_server import PATIENCE_S, FailingDigits
 
 ROOT = Path(__file__).parents[2]
@@ -76,8 +77,8 @@ def test_image_that_is_refused_has_the_reason_for_its_verdict(
     client: Client, failing: FailingDigits, code: grpc.StatusCode
 ) -> None:
     failing.failures = [code] * 4  # as often as it is tried
-    (verdict,) = client.score_stream([SMALL])
-    assert verdict.error == f"it fails with {code.name}"
+    (score,) = client.score_stream([SMALL])
+    assert score.error == f"it fails with {code.name}"
 
 
 @pytest.mark.parametrize(
@@ -128,16 +129,16 @@ def test_as_many_images_are_taken_ahead_as_may_be_on_their_way_and_no_more(
     client: Client, sizes: list[int], answers: int, taken: int
 ) -> None:
     images = (bytes(size) for size in sizes)
-    verdicts = client.score_stream(images)
+    scores = client.score_stream(images)
     for _ in range(answers):
-        next(verdicts)
+        next(scores)
     assert len(list(images)) == len(sizes) - taken
 
 
 def test_images_beyond_what_may_be_on_its_way_at_a_time_are_all_answered(client: Client) -> None:
     sizes = [MOST_BYTES + 1, 784, MOST_BYTES // 2, MOST_BYTES // 2, 784, 2000, MOST_BYTES + 1, *([784] * 100)]
-    verdicts = list(client.score_stream(bytes(size) for size in sizes))
-    assert verdicts == [Verdict(0.5, False, 1)] * len(sizes)
+    scores = list(client.score_stream(bytes(size) for size in sizes))
+    assert scores == [Score(Verdict.GENERATED, False, 0.5, 1)] * len(sizes)
 
 
 def wait_for(semaphore: threading.Semaphore, count: int) -> None:
@@ -171,14 +172,14 @@ def test_score_stream_that_is_left_early_ends_at_the_server_with_all_its_calls(
         wait_for(failing.held, 63)
         raise OSError("no more images")
 
-    verdicts: Any = client.score_stream(images())
-    next(verdicts)
+    scores: Any = client.score_stream(images())
+    next(scores)
     if how == "closed":
         wait_for(failing.held, 63)
-        verdicts.close()
+        scores.close()
     else:
         with pytest.raises(OSError, match="no more images"):
-            next(verdicts)
+            next(scores)
     wait_for(failing.ended, 63)
 
 
@@ -186,10 +187,10 @@ def test_score_stream_that_is_left_early_ends_at_the_server_with_all_its_calls(
 def test_score_stream_leaves_no_thread_behind(failing_address: str, count: int) -> None:
     before = set(threading.enumerate())
     with Client(failing_address) as client:
-        verdicts: Any = client.score_stream([SMALL] * 3)
+        scores: Any = client.score_stream([SMALL] * 3)
         for _ in range(count):
-            next(verdicts)
-        verdicts.close()
+            next(scores)
+        scores.close()
         new = set(threading.enumerate()) - before
     for thread in new:
         if not thread.name.startswith("ThreadPoolExecutor"):  # the server's own
@@ -240,3 +241,19 @@ def test_ctrl_c_ends_a_command_and_its_call(command: list[str], failing: Failing
         assert process.communicate()[1] == "interrupted\n"
     assert failing.ended.acquire(timeout=PATIENCE_S)
     assert not (tmp_path / "digits.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("real", "said", "verdict"),
+    [
+        (True, pb.VERDICT_UNSPECIFIED, Verdict.REAL_DIGIT),
+        (False, pb.VERDICT_UNSPECIFIED, Verdict.GENERATED),
+        (False, pb.VERDICT_NOT_ONE_DIGIT, Verdict.NOT_ONE_DIGIT),
+        (False, 77, Verdict.UNSPECIFIED),
+    ],
+)
+def test_older_and_newer_servers_verdicts_are_told_as_far_as_they_are_known(
+    client: Client, failing: FailingDigits, real: bool, said: Any, verdict: Verdict
+) -> None:
+    failing.real, failing.verdict = real, said
+    assert client.score(SMALL) == Score(verdict, real, 0.5, 1)

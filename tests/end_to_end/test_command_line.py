@@ -101,10 +101,26 @@ def test_each_file_is_scored_on_a_line_of_its_own(digitforge: Command, stub: Any
     lines = result.stdout.splitlines()
     for path, line in zip((files[0], files[2]), lines, strict=True):
         score = stub.Score(pb.ScoreRequest(image=path.read_bytes()))
-        probability, verdict, name = line.split()
+        probability, verdict, digit, name = re.split("  +", line)
         assert float(probability) == pytest.approx(score.real_probability, abs=1e-4)
-        assert verdict == ("real" if score.real else "generated")
+        assert (verdict, score.verdict) == ("real digit", pb.VERDICT_REAL_DIGIT)
+        assert digit == f"{score.digit} ({score.digit_probability:.3f})"
         assert name == str(path)
+    assert lines[0].index("  real") == lines[1].index("  real")
+
+
+def test_nothing_found_and_what_is_no_digit_have_no_digit_on_their_lines(
+    digitforge: Command, files: list[Path]
+) -> None:
+    blank, two = (files[0].with_name(name) for name in ("blank.png", "generated.raw"))
+    Image.new("L", (200, 100), 240).save(blank)
+    two.write_bytes(files[2].read_bytes())
+    lines = digitforge("score", "--model-version", 1, blank, two).stdout.splitlines()
+    assert lines[0] == f"0.0000  nothing found             {blank}  (normalised)"
+    assert re.fullmatch(rf"0\.\d{{4}}  generated      \d \(0\.\d{{3}}\)  {two}", lines[1])
+    (line,) = digitforge("score", "--json", blank).stdout.splitlines()
+    found = json.loads(line)
+    assert (found["verdict"], found["real_probability"], found["digit"]) == ("nothing found", 0.0, None)
 
 
 def test_scores_are_json_lines_where_they_are_asked_for(digitforge: Command, stub: Any, files: list[Path]) -> None:
@@ -112,11 +128,31 @@ def test_scores_are_json_lines_where_they_are_asked_for(digitforge: Command, stu
     score = stub.Score(pb.ScoreRequest(image=files[0].read_bytes(), version=1))
     assert json.loads(result.stdout) == {
         "file": str(files[0]),
-        "real_probability": pytest.approx(score.real_probability, abs=1e-6),
+        "verdict": "generated",
         "real": score.real,
+        "real_probability": pytest.approx(score.real_probability, abs=1e-6),
         "version": 1,
         "normalised": False,
+        "digit": score.digit,
+        "digit_probability": pytest.approx(score.digit_probability, abs=1e-6),
+        "one_digit_probability": pytest.approx(score.one_digit_probability, abs=1e-6),
     }
+
+
+def test_what_was_scored_is_saved_under_its_files_place_and_name(
+    digitforge: Command, stub: Any, files: list[Path], tmp_path: Path
+) -> None:
+    large = tmp_path / "large.jpeg"
+    Image.open(files[0]).resize((90, 90)).save(large)
+    folder = tmp_path / "new" / "scored"
+    missing = tmp_path / "missing.png"
+    result = digitforge("score", "--save-scored", folder, missing, *files, large, *[files[0]] * 6)
+    assert [line.split()[-1] for line in result.stdout.splitlines()[:2]] == [str(files[0]), str(files[2])]
+    names = ["01-a.png", "03-b.png", "04-large.png", *(f"{place:02d}-a.png" for place in range(5, 11))]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    for name, path in (("01-a.png", files[0]), ("03-b.png", files[2]), ("04-large.png", large)):
+        answer = stub.Score(pb.ScoreRequest(image=path.read_bytes(), return_image=True))
+        assert np.asarray(Image.open(folder / name)).tobytes() == answer.scored_image
 
 
 def test_refused_files_have_their_json_lines_in_their_places(digitforge: Command, files: list[Path]) -> None:
@@ -163,6 +199,14 @@ def test_picture_of_another_size_is_marked_as_normalised(digitforge: Command, fi
     assert first.endswith(str(files[0]))
     assert second.endswith(f"{picture}  (normalised)")
     assert json.loads(digitforge("score", "--json", picture).stdout)["normalised"] is True
+
+
+def test_folder_that_cannot_be_made_is_refused_before_a_server_is_asked(
+    run_module: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    options = ("--address", "localhost:1", "--save-scored", tmp_path / "file/new", "a.png")
+    assert_fails(run_module("digitforge", "score", *options), 2, "--save-scored", "file/new", "no folder")
 
 
 def test_file_that_is_no_image_or_not_there_fails_alone(digitforge: Command, files: list[Path]) -> None:

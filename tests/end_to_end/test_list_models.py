@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from protos.digits.v1 import digits_pb2 as pb
-from tests.conftest import THRESHOLD
+from tests.conftest import ONE_DIGIT_THRESHOLD, THRESHOLD
 
 
 def test_each_served_version_is_told_with_what_it_is(stub: Any, model_repository: Path) -> None:
@@ -18,6 +18,8 @@ def test_each_served_version_is_told_with_what_it_is(stub: Any, model_repository
         assert (model.variant, model.dataset, model.provider) == ("fp32", "mnist", "CPUExecutionProvider")
         assert (list(model.class_names), model.latent_size) == (list("0123456789"), 50)
     assert [model.threshold for model in models] == [0.5, THRESHOLD]
+    assert [model.HasField("one_digit_threshold") for model in models] == [False, True]
+    assert models[1].one_digit_threshold == ONE_DIGIT_THRESHOLD
 
 
 def test_default_is_the_version_that_a_request_without_one_gets(stub: Any) -> None:

@@ -100,9 +100,9 @@ def test_score_stream_in_flight_ends_whole_when_the_server_is_asked_to_stop(
     stopping = threading.Event()
 
     def requests() -> Any:
-        yield pb.ScoreRequest(image=bytes(784))
+        yield pb.ScoreRequest(image=b"\x80" * 784)
         assert stopping.wait(60)
-        yield pb.ScoreRequest(image=bytes(784))
+        yield pb.ScoreRequest(image=b"\x80" * 784)
 
     answers = connect(server.address).ScoreStream(requests())
     first = next(answers)

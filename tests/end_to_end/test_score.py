@@ -2,21 +2,26 @@
 
 import io
 import queue
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
+import onnx
 import pytest
 from google.protobuf.message import Message
 from google.rpc import code_pb2, status_pb2
 from PIL import Image, ImageDraw
 
+from digitforge.machine.onnx_runtime import onnxruntime
 from digitforge.pictures.images import decode_file
 from protos.digits.v1 import digits_pb2 as pb
 from tests.conftest import THRESHOLD
 from tests.picture_files import ring
 
+SEEN = ("digit", "digit_probability", "one_digit_probability")
 CLOSE = 1e-6  # a probability may differ in its last bits with the batch that it is in
 
 
@@ -42,6 +47,16 @@ def photo() -> bytes:
     return buffer.getvalue()
 
 
+def change(path: Path, about: Mapping[str, str | None], outputs: int | None = None) -> None:
+    """Write other metadata into a model's file, where None is no such key, and leave it its first outputs."""
+    model = onnx.load(path)
+    kept = {entry.key: entry.value for entry in model.metadata_props}
+    changed = kept | {f"digitforge.{name}": value for name, value in about.items()}
+    onnx.helper.set_model_props(model, {name: value for name, value in changed.items() if value is not None})
+    del model.graph.output[outputs or len(model.graph.output) :]
+    onnx.save(model, path)
+
+
 @pytest.mark.parametrize("image_format", ["PNG", "BMP", "GIF"])
 def test_file_scores_like_the_raw_pixels_in_it(stub: Any, raw_images: list[bytes], image_format: str) -> None:
     scores = []
@@ -61,7 +76,74 @@ def test_answer_names_the_version_and_the_verdict_at_its_threshold(stub: Any, ra
     for answer in answers:
         assert THRESHOLD < answer.real_probability < 0.5  # so that the versions' thresholds tell another verdict
         assert answer.real == (answer.version == 2)
+        assert answer.verdict == (pb.VERDICT_REAL_DIGIT if answer.real else pb.VERDICT_GENERATED)
         assert not answer.HasField("error")
+
+
+def test_answer_names_the_digit_that_it_is_taken_for(
+    stub: Any, raw_images: list[bytes], model_repository: Path
+) -> None:
+    session = onnxruntime.InferenceSession(model_repository / "discriminator/2/model.onnx")
+    pixels = np.frombuffer(b"".join(raw_images[:20]), np.uint8).reshape(-1, 28, 28)
+    digits, one_digit = session.run(["digit_probabilities", "one_digit_probability"], {"images": pixels})
+    for row, image in enumerate(raw_images[:20]):
+        answer = stub.Score(pb.ScoreRequest(image=image))
+        assert answer.digit == digits[row].argmax()
+        assert answer.digit_probability == pytest.approx(digits[row].max(), abs=CLOSE)
+        assert answer.one_digit_probability == pytest.approx(one_digit[row, 0], abs=CLOSE)
+
+
+def test_what_was_scored_comes_only_where_it_is_asked_for(stub: Any, raw_images: list[bytes]) -> None:
+    for image, expected in ((raw_images[0], raw_images[0]), (photo(), decode_file(photo()).pixels.tobytes())):
+        assert stub.Score(pb.ScoreRequest(image=image)).scored_image == b""
+        assert stub.Score(pb.ScoreRequest(image=image, return_image=True)).scored_image == expected
+    requests = (pb.ScoreRequest(image=raw, return_image=index % 2 == 0) for index, raw in enumerate(raw_images[:4]))
+    assert [answer.scored_image for answer in stub.ScoreStream(requests)] == [raw_images[0], b"", raw_images[2], b""]
+
+
+def test_nothing_found_is_told_apart_from_a_generated_digit(stub: Any) -> None:
+    blank = io.BytesIO()
+    Image.new("L", (90, 60), 240).save(blank, "PNG")
+    for image in (bytes(784), blank.getvalue()):
+        answer = stub.Score(pb.ScoreRequest(image=image))
+        assert (answer.verdict, answer.real, answer.real_probability) == (pb.VERDICT_NOTHING_FOUND, False, 0.0)
+        assert not any(map(answer.HasField, SEEN))
+        assert answer.version == 2
+
+
+def test_what_is_not_one_digit_is_no_real_one_however_real_it_looks(
+    model_repository: Path, tmp_path: Path, raw_images: list[bytes],
+    start_server: Callable[..., Any], connect: Callable[[str], Any],
+) -> None:  # fmt: skip
+    repository = Path(shutil.copytree(model_repository, tmp_path / "models"))
+    change(repository / "discriminator/2/model.onnx", {"threshold": "0", "one_digit_threshold": "0.99"})
+    stub = connect(start_server(repository=repository).address)
+    for image in (raw_images[0], photo()):
+        answer = stub.Score(pb.ScoreRequest(image=image))
+        assert (answer.verdict, answer.real) == (pb.VERDICT_NOT_ONE_DIGIT, False)
+        assert answer.real_probability > 0
+        assert answer.HasField("digit")
+
+
+def test_older_detector_is_served_with_what_it_tells(
+    model_repository: Path, tmp_path: Path, raw_images: list[bytes], stub: Any,
+    start_server: Callable[..., Any], connect: Callable[[str], Any],
+) -> None:  # fmt: skip
+    """One of the signature and with the metadata of before there were heads."""
+    repository = Path(shutil.copytree(model_repository, tmp_path / "models"))
+    change(repository / "generator/2/model.onnx", {"one_digit_threshold": None})
+    change(repository / "discriminator/2/model.onnx", {"one_digit_threshold": None}, outputs=2)
+    older = connect(start_server(repository=repository).address)
+    for image in (raw_images[0], photo()):
+        answer, newer = (each.Score(pb.ScoreRequest(image=image, return_image=True)) for each in (older, stub))
+        assert answer.real_probability == pytest.approx(newer.real_probability, abs=CLOSE)
+        assert (answer.verdict, answer.real) == (newer.verdict, newer.real) == (pb.VERDICT_REAL_DIGIT, True)
+        assert answer.scored_image == newer.scored_image
+        assert not any(map(answer.HasField, SEEN))
+        assert all(map(newer.HasField, SEEN))
+    assert older.Score(pb.ScoreRequest(image=bytes(784))).verdict == pb.VERDICT_NOTHING_FOUND
+    (model,) = older.ListModels(pb.ListModelsRequest()).models
+    assert not model.HasField("one_digit_threshold")
 
 
 def test_picture_of_another_size_is_normalised_and_the_answer_says_so(stub: Any, raw_images: list[bytes]) -> None:

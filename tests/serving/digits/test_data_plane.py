@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,20 @@ import onnx
 import pytest
 from google.rpc import code_pb2
 
+from digitforge.pictures.decoded import Decoded, Found
+from digitforge.verdict import Verdict
 from protos.digits.v1 import digits_pb2 as pb
 from serving.digits.data_plane import DataPlane, Score
 from serving.digits.pair import Pair
 from serving.digits.picture_line import PictureLine
+from serving.digits.verdicts import Seen
 from serving.engine.device import CPU
+from serving.errors import NotFoundError
 from serving.services.digits import DigitsServicer
 from serving.settings import Settings
 
-IMAGE = np.zeros((28, 28), np.uint8)
+PIXELS = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
+IMAGE = Decoded(PIXELS, normalised=False, found=Found.ONE)
 SOON_S = 0.05
 
 
@@ -62,7 +68,7 @@ async def score_stream(servicer: DigitsServicer, context: Any) -> None:
     """A refused image is answered in the stream; raises as the other calls do."""
 
     async def requests() -> AsyncIterator[pb.ScoreRequest]:
-        yield pb.ScoreRequest(image=IMAGE.tobytes())
+        yield pb.ScoreRequest(image=PIXELS.tobytes())
 
     async for answer in servicer.ScoreStream(requests(), context):
         if answer.error.code == code_pb2.DEADLINE_EXCEEDED:
@@ -78,7 +84,7 @@ async def generate_stream(servicer: DigitsServicer, context: Any) -> None:
 CALLS: dict[str, Call] = {
     "Generate": lambda servicer, context: servicer.Generate(pb.GenerateRequest(), context),
     "GenerateStream": generate_stream,
-    "Score": lambda servicer, context: servicer.Score(pb.ScoreRequest(image=IMAGE.tobytes()), context),
+    "Score": lambda servicer, context: servicer.Score(pb.ScoreRequest(image=PIXELS.tobytes()), context),
     "ScoreStream": score_stream,
 }
 
@@ -98,28 +104,63 @@ def test_call_whose_deadline_passes_while_it_waits_is_dropped(call: Call, model_
     with_data_plane(model_repository, test, "--max-delay-ms", str(2000 * SOON_S))
 
 
-def test_verdict_is_at_the_threshold_of_the_versions_own_detector(model_repository: Path, tmp_path: Path) -> None:
-    repository = Path(shutil.copytree(model_repository, tmp_path / "models"))
-    probabilities = []
-
-    async def ask(data_plane: DataPlane) -> None:
-        for number in (1, 2):
-            probabilities.append((await data_plane.score(IMAGE, number)).real_probability)
-
-    with_data_plane(repository, ask, versions=2)
-    first, second = probabilities
-    # The first at the very probability, which reaches it, the second just above; what a generator says is another's.
-    thresholds = {"discriminator/1": first, "discriminator/2": np.nextafter(second, 1), "generator/1": 1.0}
-    for place, threshold in thresholds.items():
+def with_thresholds(model_repository: Path, folder: Path, thresholds: dict[str, dict[str, float]]) -> Path:
+    """A copy of a repository whose models, such as `discriminator/1`, say other thresholds."""
+    repository = Path(shutil.copytree(model_repository, folder))
+    for place, values in thresholds.items():
         path = repository / place / "model.onnx"
         model = onnx.load(path)
-        next(entry for entry in model.metadata_props if entry.key == "digitforge.threshold").value = repr(
-            float(threshold)
-        )
+        about = {entry.key: entry.value for entry in model.metadata_props}
+        about |= {f"digitforge.{name}": repr(float(value)) for name, value in values.items()}
+        onnx.helper.set_model_props(model, about)
         onnx.save(model, path)
+    return repository
 
-    async def test(data_plane: DataPlane) -> None:
-        assert await data_plane.score(IMAGE, 1) == Score(first, True, 1)
-        assert await data_plane.score(IMAGE, 2) == Score(second, False, 2)
 
-    with_data_plane(repository, test, versions=2)
+def scores(repository: Path, image: Decoded) -> list[Score]:
+    """By the first two versions of a repository."""
+    found = []
+
+    async def ask(data_plane: DataPlane) -> None:
+        found.extend([await data_plane.score(image, number) for number in (1, 2)])
+
+    with_data_plane(repository, ask, versions=2)
+    return found
+
+
+def test_verdict_is_at_the_thresholds_of_the_versions_own_detector(model_repository: Path, tmp_path: Path) -> None:
+    first, second = (score.seen for score in scores(model_repository, IMAGE))
+    assert first.one_digit_probability is not None
+    assert second.one_digit_probability is not None
+    # The first at the very probability, which reaches it, the second just above; what a generator says is another's.
+    lower = {"threshold": first.real_probability, "one_digit_threshold": first.one_digit_probability}
+    higher = {"threshold": np.nextafter(second.real_probability, 1), "one_digit_threshold": 0.0}
+    unmet = {"threshold": 1.0, "one_digit_threshold": 1.0}
+    thresholds = {"discriminator/1": lower, "discriminator/2": higher, "generator/1": unmet, "generator/2": unmet}
+    repository = with_thresholds(model_repository, tmp_path / "one", thresholds)
+    assert scores(repository, IMAGE) == [Score(Verdict.REAL_DIGIT, 1, first), Score(Verdict.GENERATED, 2, second)]
+
+    # Whether it is one digit is asked before whether it is real, and after whether there are several.
+    none = {"threshold": 0.0, "one_digit_threshold": np.nextafter(first.one_digit_probability, 1)}
+    thresholds = {"discriminator/1": none, "discriminator/2": {"threshold": 0.0, "one_digit_threshold": 0.0}}
+    repository = with_thresholds(model_repository, tmp_path / "two", thresholds)
+    assert scores(repository, IMAGE) == [Score(Verdict.NOT_ONE_DIGIT, 1, first), Score(Verdict.REAL_DIGIT, 2, second)]
+    several = replace(IMAGE, found=Found.SEVERAL)
+    assert [score.verdict for score in scores(repository, several)] == [Verdict.NOT_ONE_DIGIT] * 2
+
+
+def test_nothing_is_told_without_asking_a_detector(model_repository: Path, tmp_path: Path) -> None:
+    """Also where every detector would call it real."""
+    met = {"threshold": 0.0, "one_digit_threshold": 0.0}
+    repository = with_thresholds(
+        model_repository, tmp_path / "models", {"discriminator/1": met, "discriminator/2": met}
+    )
+    nothing = Decoded(np.zeros((28, 28), np.uint8), normalised=True, found=Found.NOTHING)
+    expected = Seen(0.0, None, None, None)
+    assert scores(repository, nothing) == [Score(Verdict.NOTHING_FOUND, number, expected) for number in (1, 2)]
+
+    async def unknown_version(data_plane: DataPlane) -> None:
+        with pytest.raises(NotFoundError, match="version: 9 is not served"):
+            await data_plane.score(nothing, 9)
+
+    with_data_plane(repository, unknown_version)

@@ -16,9 +16,11 @@ import pytest
 from digitforge.machine.onnx_runtime import onnxruntime
 from digitforge.machine.processor import kind_of_processor
 from serving.digits.pair import Pair
+from serving.digits.verdicts import Seen, Thresholds
 from serving.engine.device import CPU
 from serving.repository.model_repository import RepositoryError
 from serving.settings import Settings
+from tests.conftest import ONE_DIGIT_THRESHOLD, THRESHOLD
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ def test_model_with_other_outputs_is_refused_with_what_was_found(repository: Pat
         load(repository)
     assert str(path) in str(refusal.value)
     assert "expected inputs ['images'] and outputs ['logit', 'real_probability']" in str(refusal.value)
-    assert "found ['images'] and ['real_probability']" in str(refusal.value)
+    assert "found ['images'] and ['real_probability', 'digit_probabilities'" in str(refusal.value)
 
 
 def test_generator_that_denies_its_classes_is_refused(repository: Path, load: Callable[..., None]) -> None:
@@ -175,19 +177,75 @@ def test_classless_version_needs_no_digits(classless_repository: Path, settings:
     with_version(classless_repository, 1, settings, test)
 
 
-def test_real_probability_is_the_discriminators_own(model_repository: Path, settings: Settings) -> None:
-    image = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
-    other = 255 - image
+def asked(path: Path, images: np.ndarray) -> dict[str, np.ndarray]:
+    """All outputs of a file for images uint8[batch, 28, 28]."""
+    session = onnxruntime.InferenceSession(path)
+    names = [node.name for node in session.get_outputs()]
+    return dict(zip(names, session.run(names, {"images": images}), strict=True))
+
+
+def test_what_is_seen_is_the_discriminators_own(model_repository: Path, settings: Settings) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
+    expected = asked(model_repository / "discriminator/1/model.onnx", images)
 
     async def test(version: Pair) -> None:
-        first, second = await asyncio.gather(
-            version.real_probability(image, None), version.real_probability(other, None)
-        )
-        assert 0 < first < 1
-        assert first != second
-        assert await version.real_probability(image, None) == pytest.approx(first, abs=1e-6)
+        together = await asyncio.gather(*(version.see(image, None) for image in images))
+        alone = [await version.see(image, None) for image in images]
+        for found in (together, alone):
+            for row, seen in enumerate(found):
+                digits = expected["digit_probabilities"][row]
+                assert seen.real_probability == pytest.approx(expected["real_probability"][row, 0], abs=1e-6)
+                assert seen.digit == digits.argmax()
+                assert seen.digit_probability == pytest.approx(digits.max(), abs=1e-6)
+                assert seen.one_digit_probability == pytest.approx(expected["one_digit_probability"][row, 0], abs=1e-6)
+        assert len({seen.real_probability for seen in alone}) == len(images)
 
     with_version(model_repository, 1, settings, test)
+
+
+def without_outputs(*names: str) -> Callable[[onnx.ModelProto], None]:
+    def edit(model: onnx.ModelProto) -> None:
+        kept = [value for value in model.graph.output if value.name not in names]
+        assert len(kept) == len(model.graph.output) - len(names)
+        del model.graph.output[:]
+        model.graph.output.extend(kept)
+
+    return edit
+
+
+@pytest.mark.parametrize("is_older", [True, False])
+def test_discriminator_without_heads_is_served_and_tells_less(
+    repository: Path, settings: Settings, is_older: bool
+) -> None:
+    path = repository / "discriminator/2/model.onnx"
+    change(path, without_outputs("digit_probabilities", "one_digit_probability"))
+    if is_older:
+        for model in ("generator", "discriminator"):
+            change(repository / model / "2/model.onnx", without_key("digitforge.one_digit_threshold"))
+    image = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
+    probability = asked(path, image[np.newaxis])["real_probability"][0, 0]
+
+    async def test(version: Pair) -> None:
+        assert version.thresholds == Thresholds(THRESHOLD, None if is_older else ONE_DIGIT_THRESHOLD)
+        seen = await version.see(image, None)
+        assert seen == Seen(seen.real_probability)
+        assert seen.real_probability == pytest.approx(probability, abs=1e-6)
+
+    with_version(repository, 2, settings, test)
+
+
+def test_discriminator_that_tells_one_digit_and_no_class_is_served(repository: Path, settings: Settings) -> None:
+    path = repository / "discriminator/1/model.onnx"
+    change(path, without_outputs("digit_probabilities"))
+    image = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
+    expected = asked(path, image[np.newaxis])
+
+    async def test(version: Pair) -> None:
+        seen = await version.see(image, None)
+        assert (seen.digit, seen.digit_probability) == (None, None)
+        assert seen.one_digit_probability == pytest.approx(expected["one_digit_probability"][0, 0], abs=1e-6)
+
+    with_version(repository, 1, settings, test)
 
 
 def test_variant_is_served_instead_of_the_model_where_it_is_asked_for(repository: Path, settings: Settings) -> None:
@@ -261,7 +319,7 @@ def test_warm_up_runs_every_bucket_of_both_models_in_the_thread_that_serves(
         warm = [len(runs) for runs in bound_runs.values()]
         for count in (1, 3, 20, 100):
             await version.generate(0, 0, np.arange(count) % 10, count, None)
-            await version.real_probability(np.zeros((28, 28), np.uint8), None)
+            await version.see(np.zeros((28, 28), np.uint8), None)
         assert all(len(runs) > before for runs, before in zip(bound_runs.values(), warm, strict=True))
 
     with_version(model_repository, 1, Settings.load(["--max-batch-rows", "20"]), test)
@@ -319,7 +377,7 @@ def test_bucket_whose_rows_differ_is_not_used_and_the_log_says_so(
             runs.clear()
         for count in (1, 2, 3, 8):
             await version.generate(0, 0, np.arange(count), count, None)
-            await version.real_probability(np.zeros((28, 28), np.uint8), None)
+            await version.see(np.zeros((28, 28), np.uint8), None)
         assert [[rows for rows, _ in runs] for runs in bound_runs.values()] == [[2, 2, 8, 8], [2, 2, 2, 2]]
 
     with caplog.at_level(logging.WARNING):

@@ -123,9 +123,16 @@ def test_metadata_is_read_and_unknown_keys_are_passed_over() -> None:
         classes=10,
         latent_size=64,
         threshold=0.25,
+        one_digit_threshold=None,
         verified_on="x86-64-v3",
         class_names=tuple("0123456789"),
     )
+
+
+@pytest.mark.parametrize(("value", "expected"), [("none", None), ("0", 0.0), ("0.125", 0.125)])
+def test_threshold_of_one_digit_is_a_number_or_none(value: str, expected: float | None) -> None:
+    given = METADATA | {"digitforge.one_digit_threshold": value}
+    assert ModelMetadata.read(given, Path("model.onnx")).one_digit_threshold == expected
 
 
 def test_classes_have_the_names_that_the_model_gives_them() -> None:
@@ -151,7 +158,14 @@ def test_missing_key_is_refused_with_file_and_key(key: str) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("schema", "one"), ("classes", "ten"), ("latent_size", "64.5"), ("latent_size", "nan"), ("threshold", "half")],
+    [
+        ("schema", "one"),
+        ("classes", "ten"),
+        ("latent_size", "64.5"),
+        ("latent_size", "nan"),
+        ("threshold", "half"),
+        ("one_digit_threshold", "any"),
+    ],
 )
 def test_key_that_should_be_a_number_is_refused_with_what_it_is(key: str, value: str) -> None:
     with pytest.raises(RepositoryError, match=rf"^a/model\.onnx: .*digitforge\.{key} is '{value}', no .*number$"):
