@@ -17,9 +17,8 @@ def main(address: str | None = None) -> int:
                 print(f"version {model.version}{usual}: trained on {model.dataset}, {len(model.class_names)} classes")
             digits = client.generate(8, seed=7)  # the same eight images whenever they are asked for
             print(f"images {digits.images.shape} of {digits.images.dtype}, classes {digits.classes}")
-            for index, verdict in enumerate(client.score_stream(digits.images)):
-                taken_for = "real" if verdict.real else "generated"
-                print(f"image {index}: real with probability {verdict.real_probability:.4f}, taken for {taken_for}")
+            for index, score in enumerate(client.score_stream(digits.images)):
+                print(f"image {index}: real with probability {score.real_probability:.4f}, {score.verdict}")
     except DigitforgeError as error:
         print(error, file=sys.stderr)
         return 1

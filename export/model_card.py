@@ -1,6 +1,7 @@
 """The card of an exported pair: the run's, with ONNX Runtime in the place of PyTorch. It lies beside the generator."""
 
 from training.checkpoint import Checkpoint
+from training.config import CLASSES
 from training.model_card import MODEL_CARD as MODEL_CARD
 from training.model_card import describe, model_card
 
@@ -15,7 +16,12 @@ import onnxruntime
 generator = onnxruntime.InferenceSession("model.onnx")
 inputs = {{"z": np.random.default_rng(0).standard_normal((10, {latent_size}), dtype=np.float32)}}
 {digits}(images,) = generator.run(["images"], inputs)  # uint8[10, 28, 28]
-```"""
+```
+
+The detector takes `images` uint8[batch, 28, 28]. Its answers are `logit` and `real_probability`,
+float32[batch, 1]{heads}."""
+HEADS = """; `digit_probabilities` float32[batch, {classes}], of the class that an image shows if it shows one; and
+`one_digit_probability` float32[batch, 1], that it shows one"""
 DIGITS = 'inputs["digit"] = np.arange(10)[:, None]  # a 0, a 1, ... a 9\n'
 
 
@@ -23,4 +29,5 @@ def onnx_model_card(run: Checkpoint) -> str:
     """The card of a finished run's pair as ONNX, as Markdown."""
     about = describe(run)
     digits = DIGITS if run.config.classes else ""
-    return model_card(about, LOADING.format(latent_size=about["latent_size"], digits=digits))
+    heads = HEADS.format(classes=CLASSES) if run.config.detector_images else ""
+    return model_card(about, LOADING.format(latent_size=about["latent_size"], digits=digits, heads=heads))

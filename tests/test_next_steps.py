@@ -66,6 +66,31 @@ def test_what_the_commands_say_to_go_on_with_works_in_a_shell(
     assert f"exported {folder.name} as version 1" in exported.stdout
 
 
+def test_a_run_of_another_signature_is_exported_by_the_command_that_its_refusal_tells(
+    folder: Path, shell: Shell, run_of: Callable[..., Checkpoint], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From a repository of an older signature, without heads, to another beside it; and once more beside that."""
+    older, newer, repository = (folder / name for name in ("older", "newer", "my models"))
+    for place, config in ((older, PRESETS["default"].with_options(TINY)), (newer, PRESETS["default"])):
+        place.mkdir()
+        save_checkpoint(run_of(config), place)
+    at = ["--model-repository", str(repository)]
+    assert export([str(older), *at]) == 0
+    refusals = []
+    for number in (2, 3):
+        assert export([str(newer), *at]) == 1
+        said, _, command = capsys.readouterr().err.partition("; start another repository with: ")
+        assert "share one signature" in said
+        words = ["digitforge-export", str(newer), "--model-repository", f"{repository}-{number}"]
+        assert shlex.split(command) == words
+        (folder / f"my models-{number}").mkdir()
+        refusals.append(command)
+    (folder / "my models-2").rmdir()
+    exported = shell(refusals[0])
+    assert exported.returncode == 0, exported.stderr
+    assert f"exported newer as version 1 of {repository}-2" in exported.stdout
+
+
 @pytest.mark.parametrize(
     ("target", "variable", "command"),
     [("inspect", "INSPECT", ["digitforge-export", "--inspect"]), ("evaluate", "WHAT", ["digitforge-evaluate"])],

@@ -88,7 +88,8 @@ def model_card(about: Mapping[str, str], loading: str | None = None) -> str:
     environment.filters["quoted"] = partial(json.dumps, ensure_ascii=False)  # a string of JSON is one of YAML
     environment.filters["decimal"] = _decimal
     if loading is None:
-        loading = environment.get_template("load_in_pytorch.md").render(conditional=conditional).rstrip()
+        template = environment.get_template("load_in_pytorch.md")
+        loading = template.render(conditional=conditional, sees_more=bool(config["detector_images"])).rstrip()
     return environment.get_template("model_card.md").render(
         about=about,
         dataset=dataset,

@@ -24,9 +24,9 @@ def test_a_server_is_asked_what_it_has_for_digits_and_for_their_scores(run_modul
     assert lines[1] == "version 2, the default: trained on mnist, 10 classes"
     assert lines[2] == "images (8, 28, 28) of uint8, classes [0 1 2 3 4 5 6 7]"
     with Client(address) as client:
-        verdicts = [client.score(image) for image in client.generate(8, seed=7).images]
-    for index, (line, verdict) in enumerate(zip(lines[3:], verdicts, strict=True)):
-        assert line.startswith(f"image {index}: real with probability {verdict.real_probability:.4f}, taken for ")
+        scores = [client.score(image) for image in client.generate(8, seed=7).images]
+    for index, (line, score) in enumerate(zip(lines[3:], scores, strict=True)):
+        assert line == f"image {index}: real with probability {score.real_probability:.4f}, {score.verdict}"
 
 
 def test_a_server_that_is_not_there_is_told_in_a_line(run_module: Run) -> None:
@@ -58,7 +58,7 @@ def test_a_classifier_is_trained_on_the_stream(run_module: Run, address: str) ->
 def test_a_folder_is_scored_picture_by_picture(run_module: Run, address: str, tmp_path: Path) -> None:
     with Client(address) as client:
         image = client.generate(1, seed=7).images[0]
-        probability = client.score(image).real_probability
+        score = client.score(image)
     (tmp_path / "below").mkdir()
     Image.fromarray(image).save(tmp_path / "below/digit.png")
     Image.fromarray(image).resize((90, 90)).save(tmp_path / "large.PNG")
@@ -68,6 +68,8 @@ def test_a_folder_is_scored_picture_by_picture(run_module: Run, address: str, tm
     assert (result.returncode, result.stderr) == (0, "")
     digit, broken, large = csv.DictReader(result.stdout.splitlines())
     assert (digit["file"], digit["normalised"]) == (str(tmp_path / "below/digit.png"), "False")
-    assert float(digit["real_probability"]) == pytest.approx(probability, abs=1e-6)
+    assert (digit["verdict"], digit["digit"]) == (score.verdict, str(score.digit))
+    for name in ("real_probability", "digit_probability"):
+        assert float(digit[name]) == pytest.approx(getattr(score, name), abs=1e-6)
     assert "10 bytes" in broken["error"]
     assert large["normalised"] == "True"

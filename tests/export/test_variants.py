@@ -1,6 +1,7 @@
 """Variants, and the quality that every exported pair is held to: real digits from scikit-learn, no mocks."""
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -190,6 +191,17 @@ def test_a_variant_needs_real_digits_to_be_measured_with(run_of: RunOf, tmp_path
     with pytest.raises(VerificationError, match=r"int8 must carry a quality of their own.*reference\.npz"):
         export(run_of(PRESETS["default"]), tmp_path / "models", tmp_path, ("int8",))
     assert not (tmp_path / "models").exists()
+
+
+def test_the_command_for_another_repository_asks_for_the_same_variants(
+    exported: tuple[Checkpoint, Path], classless_repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = exported[1].with_name("run")
+    options = ["--model-repository", str(classless_repository), "--variants", "fp16,int8"]
+    assert command.main([str(run), *options]) == 1
+    told = capsys.readouterr().err.partition("start another repository with: ")[2]
+    options[1] += "-2"
+    assert shlex.split(told) == ["digitforge-export", str(run), *options]
 
 
 def test_a_variant_that_is_not_known_is_a_wrong_option(capsys: pytest.CaptureFixture[str]) -> None:
