@@ -111,9 +111,14 @@ def test_worker_that_stands_still_is_replaced_and_the_port_answers_on(
 ) -> None:
     server = start_server("--workers", "1", "--hang-s", "2")
     (victim,) = workers(server.process.pid)
+    stream = connect(server.address).GenerateStream(pb.GenerateRequest(seed=1, n=5_000_000))
+    next(stream)
     stop(victim)
     request = pb.GenerateRequest(seed=1, n=5)
     assert len(images(connect(server.address).Generate(request, wait_for_ready=True, timeout=60))) == 5
+    with pytest.raises(grpc.RpcError) as lost:  # it was the dead worker's
+        list(stream)
+    assert lost.value.code() == grpc.StatusCode.UNAVAILABLE
     assert victim not in workers(server.process.pid)
     assert server.stop() == 0
     silent, ended = server.stderr.read_text().splitlines()
