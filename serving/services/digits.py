@@ -1,13 +1,11 @@
 """`digits.v1.Digits` over gRPC: messages to calls of the data plane, and refusals to statuses."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Any, NoReturn
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from typing import Any
 
 import grpc
-from google.rpc import status_pb2
 
 from digitforge.pictures import images
 from digitforge.pictures.decoded import Decoded
@@ -20,18 +18,14 @@ from protos.digits.v1 import digits_pb2 as pb
 from serving.digits.data_plane import DataPlane, Digits, GenerateOrder, Score
 from serving.digits.pair import Pair
 from serving.digits.picture_line import PictureLine
-from serving.digits.unwanted import drop
 from serving.engine.fair_queue import ASKER
-from serving.errors import InternalError, InvalidArgumentError, RefusedError
+from serving.errors import InvalidArgumentError, RefusedError
+from serving.services.call import Context, deadline, peer, refuse
+from serving.services.in_order import in_order
 from serving.services.window import Window
 from serving.services.wire import raw_response
-from serving.telemetry.record import REQUEST_ID_KEY, request_id
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Digits"].full_name
-Context = grpc.aio.ServicerContext[Any, Any]
-STATUS_KEY = "grpc-status-details-bin"  # where clients look for a google.rpc.Status
-PUSHBACK_KEY = "grpc-retry-pushback-ms"  # when gRPC's own retries come again (gRFC A6)
-CODES = {code.value[0]: code for code in grpc.StatusCode}
 FORMATS = frozenset(pb.ImageFormat.values())
 VERDICTS: dict[Verdict, pb.Verdict] = {verdict: getattr(pb, f"VERDICT_{verdict.name}") for verdict in Verdict}
 STREAM_WINDOW = 64  # requests of a ScoreStream in work at a time ...
@@ -84,8 +78,6 @@ class DigitsServicer:
         self, requests: AsyncIterator[pb.ScoreRequest], context: Context
     ) -> AsyncIterator[pb.ScoreResponse]:
         ASKER.set(peer(context))
-        answers: asyncio.Queue[asyncio.Task[pb.ScoreResponse] | None] = asyncio.Queue()
-        window = Window(STREAM_WINDOW, STREAM_BYTES)
         pictures = asyncio.Semaphore(STREAM_PICTURES)
 
         async def answer(request: pb.ScoreRequest) -> pb.ScoreResponse:
@@ -94,26 +86,10 @@ class DigitsServicer:
             except RefusedError as error:
                 return pb.ScoreResponse(error=error.status())
 
-        async def read() -> None:
-            try:
-                async for request in requests:
-                    # A full window stops the reading, and so, by gRPC's flow control, the writer.
-                    await window.enter(len(request.image))
-                    answers.put_nowait(asyncio.create_task(answer(request)))
-            finally:  # also where the next message is none, which `await reader` then tells
-                answers.put_nowait(None)
-
-        reader = asyncio.create_task(read())
-        try:
-            while (task := await answers.get()) is not None:
-                response = await task
-                window.leave()
+        window = Window(STREAM_WINDOW, STREAM_BYTES)
+        async with aclosing(in_order(requests, answer, lambda request: len(request.image), window)) as answers:
+            async for response in answers:
                 yield response
-            await reader
-        finally:
-            reader.cancel()
-            left = (answers.get_nowait() for _ in range(answers.qsize()))
-            drop(task for task in left if task is not None)
 
     async def ListModels(
         self,
@@ -238,30 +214,3 @@ def model_message(pair: Pair, is_default: bool) -> pb.Model:
         provider=pair.provider,
         one_digit_threshold=pair.thresholds.one_digit,
     )
-
-
-def deadline(context: Context) -> float | None:
-    """The call's deadline as a time of `time.monotonic()`, if it has one."""
-    remaining = context.time_remaining()
-    return None if remaining is None else time.monotonic() + remaining
-
-
-def peer(context: Context) -> str:
-    """Whose call it is: the address of its connection, or one name for all where the context does not know it."""
-    known: Callable[[], str] | None = getattr(context, "peer", None)
-    return "" if known is None else known()
-
-
-async def refuse(context: Context, error: RefusedError) -> NoReturn:
-    """End a call with a refusal's status; this is the one place where refusals become gRPC statuses."""
-    status: status_pb2.Status = error.status()
-    metadata: list[tuple[str, str | bytes]] = []
-    if error.details:
-        metadata.append((STATUS_KEY, status.SerializeToString()))
-    if error.retry_after_s is not None:
-        # At least 1: grpcio 1.85 takes 0 for never, and waits until its deadline.
-        metadata.append((PUSHBACK_KEY, str(max(1, round(error.retry_after_s * 1000)))))
-    if (named := request_id()) is not None:
-        metadata.append((REQUEST_ID_KEY, named))
-    await context.abort(CODES[error.code], str(error), tuple(metadata))  # grpcio takes nothing but a tuple
-    raise InternalError("abort returns never")

@@ -11,7 +11,8 @@ from protos.digits.v1 import digits_pb2 as pb
 from serving.address import address_of
 from serving.errors import ResourceExhaustedError
 from serving.process.port import reserve
-from serving.services.digits import SERVICE, refuse
+from serving.services.call import refuse
+from serving.services.digits import SERVICE
 from serving.transport.http2.server import Server
 from serving.transport.limits import Limits
 
