@@ -15,7 +15,7 @@ from digitforge.machine.processor import kind_of_processor
 from serving.digits.verdicts import Seen, Thresholds
 from serving.engine.batcher import Batcher
 from serving.engine.device import CPU, CUDA, DeviceError
-from serving.engine.fair_queue import Rows
+from serving.engine.fair_queue import Room, Rows
 from serving.engine.observer import Observer, Unobserved
 from serving.engine.runner import Runner, power_of_two_buckets
 from serving.engine.warm_up import agreeing_sizes, rows_within
@@ -90,6 +90,7 @@ class Pair:
                 )
         self._seen = [name for name in SEEN if name in runners[DISCRIMINATOR].outputs]
         self._runners = runners
+        self._threads: list[ThreadPoolExecutor] = []
         self._paths = paths
         self._observe = observe
         self._generator = self._batcher(GENERATOR, self._run_generator, self._generator_rows, settings)
@@ -137,6 +138,8 @@ class Pair:
         """Answer what waits, then stop."""
         await self._generator.close()
         await self._discriminator.close()
+        for thread in self._threads:
+            thread.shutdown()
 
     def _run_generator(self, rows: Rows) -> Rows:
         """A batch of images that are named by seed and index, and their classes where the model has them, to images."""
@@ -164,9 +167,10 @@ class Pair:
         except Exception as error:  # ONNX Runtime's classes have no narrower base
             thread.shutdown()
             raise RepositoryError(f"{self._paths[model]} cannot be run: {error}") from error
+        self._threads.append(thread)
         delay_s = settings.max_delay_ms / 1000
         observer = self._observe(model, self.number)
-        return Batcher(run, settings.max_batch_rows, settings.max_queue_rows, delay_s, inline, thread, observer)
+        return Batcher(run, settings.max_batch_rows, Room(settings.max_queue_rows), delay_s, inline, thread, observer)
 
     def _warm_up(
         self, model: str, run: Callable[[Rows], Rows], rows_of: Callable[[int], Rows], max_batch_rows: int

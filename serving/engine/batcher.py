@@ -6,14 +6,17 @@ has gathered when it is free is the next batch. A large request is split and sma
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeAlias
 
 import numpy as np
 
-from serving.engine.fair_queue import FairQueue, Part, Rows
+from serving.engine.fair_queue import FairQueue, Part, Room, Rows
 from serving.engine.observer import Observer, Unobserved
 from serving.errors import InternalError, UnavailableError
+
+Outcome: TypeAlias = Rows | Exception
 
 
 class Batcher:
@@ -22,11 +25,11 @@ class Batcher:
     Args:
         run: The model: a batch of rows to as many rows.
         max_batch_rows: Rows in a batch at most.
-        max_queue_rows: Rows waiting at most; beyond, callers are refused.
+        room: For rows that wait, of this batcher and of others of the model; beyond, callers are refused.
         max_delay_s: How long a batch that is not full waits for more rows. 0: not at all.
         inline_rows: A batch of so many rows or fewer runs in the event loop's own thread, since changing threads would
             take longer than the model; a larger one in a thread beside it.
-        thread: That thread, where the model has run in it before; it ends with the batcher. Absent: a new one.
+        thread: That thread, where the model has one; whoever has made it ends it. Absent: a new one.
         observer: Is told of requests and batches.
     """
 
@@ -34,7 +37,7 @@ class Batcher:
         self,
         run: Callable[[Rows], Rows],
         max_batch_rows: int,
-        max_queue_rows: int,
+        room: Room,
         max_delay_s: float = 0.0,
         inline_rows: int = 0,
         thread: ThreadPoolExecutor | None = None,
@@ -44,7 +47,7 @@ class Batcher:
         self.max_batch_rows = max_batch_rows
         self.max_delay_s = max_delay_s
         self.inline_rows = inline_rows
-        self._queue = FairQueue(max_queue_rows)
+        self._queue = FairQueue(room)
         self._loop = asyncio.get_running_loop()
         self._busy = False  # with a batch, in the thread
         self._pick_up: asyncio.Handle | None = None  # the next one, where one is due
@@ -52,12 +55,18 @@ class Batcher:
         self._closing = False
         self._idle = asyncio.Event()
         self._observer = observer or Unobserved()
-        self._thread = thread or ThreadPoolExecutor(1, thread_name_prefix="batcher")
+        self._own_thread = None if thread else ThreadPoolExecutor(1, thread_name_prefix="batcher")
+        self._thread = thread or self._own_thread
 
     @property
     def queued_rows(self) -> int:
         """Rows that wait."""
         return self._queue.rows
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing runs."""
+        return not self._busy and not self._queue
 
     async def submit(self, rows: Rows, deadline: float | None = None) -> Rows:
         """Run these rows in whatever batches come; a cancelled call's rows are dropped.
@@ -82,7 +91,7 @@ class Batcher:
             answer = await entry.future  # cancelling the caller cancels the future: its rows are dropped at pick-up
         except BaseException as error:
             queue_s, run_s = (entry.queue_s, entry.run_s) if entry else (0.0, 0.0)
-            self._observer.request_ended(len(next(iter(rows.values()))), queue_s, run_s, error)
+            self._observer.request_ended(_count(rows), queue_s, run_s, error)
             raise
         self._observer.request_ended(entry.count, entry.queue_s, entry.run_s, None)
         return answer
@@ -92,7 +101,8 @@ class Batcher:
         self._closing = True
         self._schedule()
         await self._idle.wait()
-        self._thread.shutdown()
+        if self._own_thread:
+            self._own_thread.shutdown()
 
     def _schedule(self) -> None:
         """See to the next pick-up: as soon as the callbacks that are ready have run, or when the delay is over."""
@@ -117,52 +127,76 @@ class Batcher:
         """Run the next batch."""
         self._pick_up = None
         if batch := self._queue.take(self.max_batch_rows):
-            try:
-                rows = _join([_slice(entry.rows, part) for entry, part in batch])
-                if len(next(iter(rows.values()))) <= self.inline_rows:
-                    self._give(batch, *self._timed(rows))
-                else:
-                    self._busy = True
-                    running = self._loop.run_in_executor(self._thread, self._timed, rows)
-                    running.add_done_callback(lambda ended: self._end(batch, ended))
-            except Exception as error:
-                self._fail(batch, error)
+            parts = [_slice(entry.rows, part) for entry, part in batch]
+            if sum(part.stop - part.start for _, part in batch) <= self.inline_rows:
+                self._give(batch, *self._outcomes(parts))
+            else:
+                self._busy = True
+                running = self._loop.run_in_executor(self._thread, self._outcomes, parts)
+                running.add_done_callback(lambda ended: self._end(batch, ended))
         self._schedule()
 
-    def _timed(self, rows: Rows) -> tuple[Rows, float]:
-        """What the model makes of a batch, and how long it took, in s."""
-        start = time.monotonic()
-        return self._run(rows), time.monotonic() - start
+    def _outcomes(self, parts: list[Rows]) -> tuple[list[Outcome], float]:
+        """What the model makes of each part of a batch, and how long it ran in all, in s.
 
-    def _end(self, batch: list[Part], ended: asyncio.Future[tuple[Rows, float]]) -> None:
+        Where the batch fails, each part is run alone: it may be the fault of one, which is not to be the others'.
+        """
+        start = time.monotonic()
+        results = self._outcome(*parts)
+        if len(parts) == 1:
+            outcomes = [results]
+        elif isinstance(results, Exception):
+            outcomes = [self._outcome(part) for part in parts]
+        else:
+            outcomes, first = [], 0
+            for part in parts:
+                last = first + _count(part)
+                outcomes.append(_slice(results, slice(first, last)))
+                first = last
+        return outcomes, time.monotonic() - start
+
+    def _outcome(self, *parts: Rows) -> Outcome:
+        try:
+            rows = _join(parts)
+            results = self._run(rows)
+        except Exception as error:
+            return error
+        count = _count(rows)
+        for name, array in results.items():
+            if len(array) != count:  # somebody would be given another's rows
+                return ValueError(f"{name} has {len(array)} rows for {count} of the inputs")
+        return results
+
+    def _end(self, batch: list[Part], ended: asyncio.Future[tuple[list[Outcome], float]]) -> None:
         """A batch in the thread has ended."""
         self._busy = False
-        try:
-            self._give(batch, *ended.result())
-        except Exception as error:
-            self._fail(batch, error)
+        self._give(batch, *ended.result())
         self._schedule()
 
-    def _give(self, batch: list[Part], results: Rows, run_s: float) -> None:
+    def _give(self, batch: list[Part], outcomes: list[Outcome], run_s: float) -> None:
         """Each caller its part."""
-        start = 0
-        for entry, part in batch:
-            stop = start + part.stop - part.start
+        rows = 0
+        for (entry, part), outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                # An exception of its own for each.
+                self._queue.give_up(entry, InternalError(f"the model failed: {outcome}"))
+                continue
+            rows += part.stop - part.start
             entry.run_s += run_s
-            entry.give(_slice(results, slice(start, stop)), part)
-            start = stop
-        self._observer.batch_ran(start)
+            entry.give(outcome, part)
+        if rows:
+            self._observer.batch_ran(rows)
 
-    def _fail(self, batch: list[Part], error: Exception) -> None:
-        for entry, _ in batch:
-            self._queue.give_up(entry, InternalError(f"the model failed: {error}"))  # an exception of its own for each
+
+def _count(rows: Rows) -> int:
+    return len(next(iter(rows.values())))
 
 
 def _slice(rows: Rows, part: slice) -> Rows:
     return {name: array[part] for name, array in rows.items()}
 
 
-def _join(parts: list[Rows]) -> Rows:
+def _join(parts: Sequence[Rows]) -> Rows:
     if len(parts) == 1:
         return parts[0]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -66,12 +66,20 @@ Part = tuple[Entry, slice]
 """Some of an entry's rows, for one batch."""
 
 
-class FairQueue:
-    """Entries with at most `max_rows` rows in all; `rows` are waiting now."""
+class Room:
+    """How many rows may wait for a model, in all the queues that share it; `rows` are waiting now."""
 
     def __init__(self, max_rows: int) -> None:
         self.max_rows = max_rows
         self.rows = 0
+
+
+class FairQueue:
+    """Entries for which there is room; `rows` are waiting here now."""
+
+    def __init__(self, room: Room) -> None:
+        self.rows = 0
+        self._room = room
         self._turns: FairTurns[Entry] = FairTurns()  # a turn costs its rows
 
     def put(self, rows: Rows, deadline: float | None) -> Entry:
@@ -81,13 +89,14 @@ class FairQueue:
             ResourceExhaustedError: There is no room for them.
         """
         count = len(next(iter(rows.values())))
-        if self.rows + count > self.max_rows:
+        room = self._room
+        if room.rows + count > room.max_rows:
             raise ResourceExhaustedError(
-                f"{self.rows} rows are waiting and {count} more would pass the limit of {self.max_rows}", RETRY_AFTER_S
+                f"{room.rows} rows are waiting and {count} more would pass the limit of {room.max_rows}", RETRY_AFTER_S
             )
         entry = Entry(rows, count, deadline, asyncio.get_running_loop().create_future(), time.monotonic())
         self._put(ASKER.get(), entry)
-        self.rows += count
+        self._add(count)
         return entry
 
     def take(self, room: int) -> list[Part]:
@@ -106,14 +115,14 @@ class FairQueue:
             if entry.deadline is not None and now > entry.deadline:
                 entry.settle(DeadlineExceededError("the deadline passed while the rows were waiting"))
             if entry.future.done():
-                self.rows -= remaining
+                self._add(-remaining)
                 continue
             rows = min(share, room, remaining)
             if not entry.taken:
                 entry.queue_s = now - entry.came
             parts.append((entry, slice(entry.taken, entry.taken + rows)))
             entry.taken += rows
-            self.rows -= rows
+            self._add(-rows)
             room -= rows
             if rows < remaining:
                 self._put(asker, entry)
@@ -122,7 +131,7 @@ class FairQueue:
     def give_up(self, entry: Entry, error: Exception) -> None:
         """Answer a caller with an error and free the room of the rows that it still has here."""
         entry.settle(error)
-        self.rows -= entry.count - entry.taken
+        self._add(entry.taken - entry.count)
         entry.taken = entry.count
 
     def _put(self, asker: Hashable, entry: Entry) -> None:
@@ -130,3 +139,7 @@ class FairQueue:
 
     def __len__(self) -> int:
         return len(self._turns)
+
+    def _add(self, rows: int) -> None:
+        self.rows += rows
+        self._room.rows += rows

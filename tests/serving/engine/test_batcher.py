@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from serving.engine.batcher import Batcher
-from serving.engine.fair_queue import Rows
+from serving.engine.fair_queue import Room, Rows
 from serving.errors import DeadlineExceededError, InternalError, ResourceExhaustedError, UnavailableError
 
 PATIENCE_S = 30  # after which a test fails instead of hanging
@@ -70,7 +70,7 @@ async def wait_in_line(batcher: Batcher, *calls: Rows, deadline: float | None = 
 def test_rows_that_wait_for_the_model_are_merged_into_one_batch() -> None:
     async def test() -> None:
         model = Model()
-        batcher = Batcher(model, max_batch_rows=8, max_queue_rows=100)
+        batcher = Batcher(model, max_batch_rows=8, room=Room(100))
         first = await hold(batcher, model)
         calls = await wait_in_line(batcher, rows(1, 2), rows(3), rows(4, 5, 6))
         model.release.set()
@@ -84,7 +84,7 @@ def test_rows_that_wait_for_the_model_are_merged_into_one_batch() -> None:
 def test_large_request_is_split_and_comes_back_in_order() -> None:
     async def test() -> None:
         model = Model(held=False)
-        batcher = Batcher(model, max_batch_rows=4, max_queue_rows=100)
+        batcher = Batcher(model, max_batch_rows=4, room=Room(100))
         assert values(await batcher.submit(rows(*range(10)))) == [10 * row for row in range(10)]
         assert model.batches == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
         await batcher.close()
@@ -95,7 +95,7 @@ def test_large_request_is_split_and_comes_back_in_order() -> None:
 def test_batch_is_filled_to_its_limit_and_no_further() -> None:
     async def test() -> None:
         model = Model()
-        batcher = Batcher(model, max_batch_rows=4, max_queue_rows=100)
+        batcher = Batcher(model, max_batch_rows=4, room=Room(100))
         first = await hold(batcher, model)
         calls = await wait_in_line(batcher, rows(1, 2, 3), rows(4, 5, 6), rows(7, 8, 9))
         model.release.set()
@@ -112,7 +112,7 @@ def test_every_named_array_keeps_its_rows_together() -> None:
         def model(batch: Rows) -> Rows:
             return {"sum": batch["a"] + batch["b"][:, 0], "a": batch["a"]}
 
-        batcher = Batcher(model, max_batch_rows=2, max_queue_rows=100)
+        batcher = Batcher(model, max_batch_rows=2, room=Room(100))
         answers = await asyncio.gather(
             *(batcher.submit({"a": np.arange(5) + start, "b": np.full((5, 1), start)}) for start in (0, 100))
         )
@@ -127,7 +127,7 @@ def test_every_named_array_keeps_its_rows_together() -> None:
 def test_small_requests_do_not_stand_behind_a_large_one() -> None:
     async def test() -> None:
         model = Model()
-        batcher = Batcher(model, max_batch_rows=8, max_queue_rows=10_000)
+        batcher = Batcher(model, max_batch_rows=8, room=Room(10_000))
         first = await hold(batcher, model)
         calls = await wait_in_line(batcher, rows(*range(1, 1001)), rows(2001), rows(2002), rows(2003))
         model.release.set()
@@ -142,7 +142,7 @@ def test_small_requests_do_not_stand_behind_a_large_one() -> None:
 def test_calls_of_moderate_size_are_not_cut_to_pieces_that_all_end_together() -> None:
     async def test() -> None:
         model = Model()
-        batcher = Batcher(model, max_batch_rows=256, max_queue_rows=10_000)
+        batcher = Batcher(model, max_batch_rows=256, room=Room(10_000))
         first = await hold(batcher, model)
         calls = await wait_in_line(batcher, *(rows(*range(64 * call, 64 * call + 64)) for call in range(8)))
         model.release.set()
@@ -156,7 +156,7 @@ def test_calls_of_moderate_size_are_not_cut_to_pieces_that_all_end_together() ->
 def test_request_that_comes_while_a_large_one_is_being_run_is_in_the_next_batch() -> None:
     async def test() -> None:
         model = Model()
-        batcher = Batcher(model, max_batch_rows=4, max_queue_rows=10_000)
+        batcher = Batcher(model, max_batch_rows=4, room=Room(10_000))
         large = await hold(batcher, model, *range(1, 101))
         (small,) = await wait_in_line(batcher, rows(2001))
         model.release.set()
@@ -171,7 +171,7 @@ def test_request_that_comes_while_a_large_one_is_being_run_is_in_the_next_batch(
 def test_more_callers_than_a_batch_has_rows_are_served_in_the_order_of_their_coming() -> None:
     async def test() -> None:
         model = Model()
-        batcher = Batcher(model, max_batch_rows=2, max_queue_rows=100)
+        batcher = Batcher(model, max_batch_rows=2, room=Room(100))
         first = await hold(batcher, model)
         calls = await wait_in_line(batcher, *(rows(row) for row in range(1, 6)))
         model.release.set()
@@ -185,7 +185,7 @@ def test_more_callers_than_a_batch_has_rows_are_served_in_the_order_of_their_com
 def test_idle_model_takes_a_lonely_row_at_once_where_no_delay_is_set() -> None:
     async def test() -> None:
         model = Model(held=False)
-        batcher = Batcher(model, max_batch_rows=1000, max_queue_rows=1000)
+        batcher = Batcher(model, max_batch_rows=1000, room=Room(1000))
         assert values(await batcher.submit(rows(1))) == [10]
         assert values(await batcher.submit(rows(2))) == [20]
         assert model.batches == [[1], [2]]
@@ -197,7 +197,7 @@ def test_idle_model_takes_a_lonely_row_at_once_where_no_delay_is_set() -> None:
 def test_batch_that_is_not_full_goes_when_its_delay_is_over() -> None:
     async def test() -> None:
         model = Model(held=False)
-        batcher = Batcher(model, max_batch_rows=1000, max_queue_rows=1000, max_delay_s=0.01)
+        batcher = Batcher(model, max_batch_rows=1000, room=Room(1000), max_delay_s=0.01)
         assert values(await batcher.submit(rows(1))) == [10]
         assert values(await batcher.submit(rows(2))) == [20]
         await batcher.close()
@@ -208,7 +208,7 @@ def test_batch_that_is_not_full_goes_when_its_delay_is_over() -> None:
 def test_batch_that_fills_up_within_its_delay_goes_at_once() -> None:
     async def test() -> None:
         model = Model(held=False)
-        batcher = Batcher(model, max_batch_rows=4, max_queue_rows=100, max_delay_s=10 * PATIENCE_S)
+        batcher = Batcher(model, max_batch_rows=4, room=Room(100), max_delay_s=10 * PATIENCE_S)
         calls = await wait_in_line(batcher, rows(1), rows(2), rows(3), rows(4))
         assert [values(answer) for answer in await asyncio.gather(*calls)] == [[10], [20], [30], [40]]
         assert model.batches == [[1, 2, 3, 4]]
@@ -221,7 +221,7 @@ def test_delay_is_the_first_rows_and_no_later_row_begins_it_anew() -> None:
     async def test() -> None:
         loop, delay_s = asyncio.get_running_loop(), PATIENCE_S / 4
         now = loop.time
-        batcher = Batcher(Model(held=False), max_batch_rows=100, max_queue_rows=100, max_delay_s=delay_s)
+        batcher = Batcher(Model(held=False), max_batch_rows=100, room=Room(100), max_delay_s=delay_s)
         first = await wait_in_line(batcher, rows(1))
         loop.time = lambda: now() + 0.9 * delay_s  # type: ignore[method-assign]  # a clock that is put forward
         second = await wait_in_line(batcher, rows(2))
@@ -233,20 +233,19 @@ def test_delay_is_the_first_rows_and_no_later_row_begins_it_anew() -> None:
     run(test())
 
 
-def test_failing_model_fails_its_batch_and_only_that() -> None:
+def test_rows_on_which_the_model_fails_fail_their_caller_and_no_neighbour() -> None:
     async def test() -> None:
         model = Model()
-        batcher = Batcher(model, max_batch_rows=2, max_queue_rows=100)
+        batcher = Batcher(model, max_batch_rows=2, room=Room(100))
         before = await hold(batcher, model)
         calls = await wait_in_line(batcher, rows(1), rows(POISON), rows(2), rows(3))
         model.release.set()
         outcomes: list[Any] = await asyncio.gather(before, *calls, return_exceptions=True)
-        assert model.batches == [[0], [1, POISON], [2, 3]]
-        for outcome in outcomes[1:3]:
-            assert isinstance(outcome, InternalError)
-            assert "it is poisoned" in str(outcome)
-        assert outcomes[1] is not outcomes[2]  # an exception is one caller's own
-        assert [outcome["y"].tolist() for outcome in (outcomes[0], *outcomes[3:])] == [[0], [20], [30]]
+        assert model.batches == [[0], [1, POISON], [1], [POISON], [2, 3]]
+        assert isinstance(outcomes[2], InternalError)
+        assert "it is poisoned" in str(outcomes[2])
+        others = (*outcomes[:2], *outcomes[3:])
+        assert [outcome["y"].tolist() for outcome in others] == [[0], [10], [20], [30]]
         assert values(await batcher.submit(rows(6))) == [60]
         await batcher.close()
 
@@ -256,7 +255,7 @@ def test_failing_model_fails_its_batch_and_only_that() -> None:
 def test_rest_of_a_split_request_is_not_run_once_a_part_of_it_failed() -> None:
     async def test() -> None:
         model = Model(held=False)
-        batcher = Batcher(model, max_batch_rows=2, max_queue_rows=10)
+        batcher = Batcher(model, max_batch_rows=2, room=Room(10))
         with pytest.raises(InternalError):
             await batcher.submit(rows(1, 2, 3, POISON, 5, 6, 7, 8))
         assert values(await batcher.submit(rows(*range(10)))) == [10 * row for row in range(10)]  # all room is free
@@ -269,7 +268,7 @@ def test_rest_of_a_split_request_is_not_run_once_a_part_of_it_failed() -> None:
 def test_request_that_is_cancelled_in_the_queue_is_never_run() -> None:
     async def test() -> None:
         model = Model()
-        batcher = Batcher(model, max_batch_rows=8, max_queue_rows=100)
+        batcher = Batcher(model, max_batch_rows=8, room=Room(100))
         first = await hold(batcher, model)
         left, gone, right = await wait_in_line(batcher, rows(1), rows(2, 3), rows(4))
         gone.cancel()
@@ -287,7 +286,7 @@ def test_request_that_is_cancelled_in_the_queue_is_never_run() -> None:
 def test_cancelled_request_leaves_its_batch_unharmed() -> None:
     async def test() -> None:
         model = Model()
-        batcher = Batcher(model, max_batch_rows=8, max_queue_rows=100, max_delay_s=10 * PATIENCE_S)
+        batcher = Batcher(model, max_batch_rows=8, room=Room(100), max_delay_s=10 * PATIENCE_S)
         left, gone, right = await wait_in_line(batcher, rows(1, 2), rows(3, 4, 5), rows(6, 7, 8))
         assert await asyncio.to_thread(model.running.wait, PATIENCE_S)
         gone.cancel()
@@ -304,7 +303,7 @@ def test_cancelled_request_leaves_its_batch_unharmed() -> None:
 def test_rest_of_a_split_request_is_not_run_once_it_is_cancelled() -> None:
     async def test() -> None:
         model = Model()
-        batcher = Batcher(model, max_batch_rows=2, max_queue_rows=100)
+        batcher = Batcher(model, max_batch_rows=2, room=Room(100))
         gone = await hold(batcher, model, *range(100))
         (after,) = await wait_in_line(batcher, rows(200))
         gone.cancel()
@@ -320,7 +319,7 @@ def test_rest_of_a_split_request_is_not_run_once_it_is_cancelled() -> None:
 def test_request_whose_deadline_passed_in_the_queue_is_refused_and_never_run() -> None:
     async def test() -> None:
         model = Model()
-        batcher = Batcher(model, max_batch_rows=8, max_queue_rows=100)
+        batcher = Batcher(model, max_batch_rows=8, room=Room(100))
         first = await hold(batcher, model)
         (late,) = await wait_in_line(batcher, rows(1), deadline=time.monotonic() - 0.001)
         (early,) = await wait_in_line(batcher, rows(2), deadline=time.monotonic() + 10 * PATIENCE_S)
@@ -339,7 +338,7 @@ def test_request_whose_deadline_passed_in_the_queue_is_refused_and_never_run() -
 def test_full_queue_refuses_with_its_figures_and_takes_rows_again_when_it_has_room() -> None:
     async def test() -> None:
         model = Model()
-        batcher = Batcher(model, max_batch_rows=4, max_queue_rows=6)
+        batcher = Batcher(model, max_batch_rows=4, room=Room(6))
         first = await hold(batcher, model)
         calls = await wait_in_line(batcher, rows(1, 2, 3), rows(4, 5))
         with pytest.raises(ResourceExhaustedError, match="5 rows are waiting and 2 more would pass the limit of 6"):
@@ -360,7 +359,7 @@ def test_full_queue_refuses_with_its_figures_and_takes_rows_again_when_it_has_ro
 def test_close_answers_what_waits_and_refuses_what_comes() -> None:
     async def test() -> None:
         model = Model()
-        batcher = Batcher(model, max_batch_rows=2, max_queue_rows=100)
+        batcher = Batcher(model, max_batch_rows=2, room=Room(100))
         first = await hold(batcher, model)
         calls = await wait_in_line(batcher, rows(1, 2, 3), rows(4))
         closing = asyncio.create_task(batcher.close())
@@ -380,7 +379,7 @@ def test_close_answers_what_waits_and_refuses_what_comes() -> None:
 def test_close_does_not_wait_for_a_delayed_batch_to_fill() -> None:
     async def test() -> None:
         model = Model(held=False)
-        batcher = Batcher(model, max_batch_rows=100, max_queue_rows=100, max_delay_s=10 * PATIENCE_S)
+        batcher = Batcher(model, max_batch_rows=100, room=Room(100), max_delay_s=10 * PATIENCE_S)
         (call,) = await wait_in_line(batcher, rows(1))
         await batcher.close()
         assert values(call.result()) == [10]
@@ -402,9 +401,7 @@ def test_rows_come_back_to_their_callers_in_order_whoever_else_calls_or_leaves(
             largest = max(largest, len(batch["x"]))
             return {"y": batch["x"] * 10}
 
-        batcher = Batcher(
-            model, max_batch_rows=16, max_queue_rows=10**6, max_delay_s=max_delay_s, inline_rows=inline_rows
-        )
+        batcher = Batcher(model, max_batch_rows=16, room=Room(10**6), max_delay_s=max_delay_s, inline_rows=inline_rows)
 
         async def caller(number: int) -> None:
             for turn in range(20):
@@ -433,7 +430,7 @@ def test_few_rows_run_in_the_loops_own_thread_and_more_beside_it() -> None:
             threads[len(batch["x"])] = threading.current_thread()
             return {"y": batch["x"] * 10}
 
-        batcher = Batcher(model, max_batch_rows=8, max_queue_rows=100, inline_rows=2)
+        batcher = Batcher(model, max_batch_rows=8, room=Room(100), inline_rows=2)
         for count in (1, 2, 3, 8):
             assert values(await batcher.submit(rows(*range(count)))) == [10 * row for row in range(count)]
         own = threading.current_thread()
@@ -446,7 +443,7 @@ def test_few_rows_run_in_the_loops_own_thread_and_more_beside_it() -> None:
 def test_calls_of_one_moment_share_a_batch_in_the_loops_own_thread() -> None:
     async def test() -> None:
         model = Model(held=False)
-        batcher = Batcher(model, max_batch_rows=4, max_queue_rows=100, inline_rows=4)
+        batcher = Batcher(model, max_batch_rows=4, room=Room(100), inline_rows=4)
         answers = await asyncio.gather(*(batcher.submit(rows(row)) for row in range(6)))
         assert [values(answer) for answer in answers] == [[10 * row] for row in range(6)]
         assert model.batches == [[0, 1, 2, 3], [4, 5]]
@@ -455,13 +452,13 @@ def test_calls_of_one_moment_share_a_batch_in_the_loops_own_thread() -> None:
     run(test())
 
 
-def test_failure_in_the_loops_own_thread_is_its_batchs_alone() -> None:
+def test_failure_in_the_loops_own_thread_is_its_callers_alone() -> None:
     async def test() -> None:
-        batcher = Batcher(Model(held=False), max_batch_rows=2, max_queue_rows=100, inline_rows=2)
+        batcher = Batcher(Model(held=False), max_batch_rows=2, room=Room(100), inline_rows=2)
         calls = [asyncio.create_task(batcher.submit(rows(row))) for row in (1, POISON, 2)]
         outcomes: list[Any] = await asyncio.gather(*calls, return_exceptions=True)
-        assert [type(outcome) for outcome in outcomes[:2]] == [InternalError, InternalError]
-        assert values(outcomes[2]) == [20]
+        assert isinstance(outcomes[1], InternalError)
+        assert [values(outcome) for outcome in (outcomes[0], outcomes[2])] == [[10], [20]]
         await batcher.close()
 
     run(test())
@@ -470,7 +467,7 @@ def test_failure_in_the_loops_own_thread_is_its_batchs_alone() -> None:
 def test_others_are_served_between_the_parts_of_a_large_call_in_the_loops_own_thread() -> None:
     async def test() -> None:
         model = Model(held=False)
-        batcher = Batcher(model, max_batch_rows=2, max_queue_rows=1000, inline_rows=2)
+        batcher = Batcher(model, max_batch_rows=2, room=Room(1000), inline_rows=2)
         large = asyncio.create_task(batcher.submit(rows(*range(100))))
         while not model.batches:
             await asyncio.sleep(0)
@@ -478,5 +475,35 @@ def test_others_are_served_between_the_parts_of_a_large_call_in_the_loops_own_th
         assert not large.done()
         assert len(values(await large)) == 100
         await batcher.close()
+
+    run(test())
+
+
+def test_model_that_gives_another_number_of_rows_fails_instead_of_giving_one_callers_to_another() -> None:
+    async def test() -> None:
+        batcher = Batcher(lambda rows: {"y": rows["x"][:1]}, max_batch_rows=8, room=Room(100))
+        calls = [asyncio.create_task(batcher.submit(rows(*asked))) for asked in ((1,), (2, 3))]
+        outcomes: list[Any] = await asyncio.gather(*calls, return_exceptions=True)
+        assert outcomes[0]["y"].tolist() == [1]  # alone, it is right
+        assert "y has 1 rows for 2" in str(outcomes[1])
+        await batcher.close()
+
+    run(test())
+
+
+def test_batchers_of_a_model_share_the_room_for_what_waits() -> None:
+    async def test() -> None:
+        model, room = Model(), Room(3)
+        first, second = (Batcher(model, max_batch_rows=1, room=room) for _ in range(2))
+        before = await hold(first, model)
+        waiting = await wait_in_line(first, rows(1), rows(2))
+        waiting += await wait_in_line(second, rows(3))
+        with pytest.raises(ResourceExhaustedError, match="3 rows are waiting"):
+            await second.submit(rows(4, 5))
+        model.release.set()
+        await asyncio.gather(before, *waiting)
+        assert room.rows == 0
+        await first.close()
+        await second.close()
 
     run(test())

@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from serving.engine.fair_queue import ASKER, FairQueue
+from serving.engine.fair_queue import ASKER, FairQueue, Room
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from serving.engine.fair_queue import ASKER, FairQueue
 )
 def test_share_of_a_call_is_equal_and_no_small_piece(calls: int, room: int, taken: list[int]) -> None:
     async def test() -> None:
-        queue = FairQueue(100_000)
+        queue = FairQueue(Room(100_000))
         for _ in range(calls):
             queue.put({"x": np.zeros(500)}, None)
         assert [part.stop - part.start for _, part in queue.take(room)] == taken
@@ -31,7 +31,7 @@ def test_share_of_a_call_is_equal_and_no_small_piece(calls: int, room: int, take
 
 def test_one_row_of_somebody_else_goes_into_the_next_batch_whoever_asked_a_hundred_times_before() -> None:
     async def test() -> None:
-        queue = FairQueue(100_000)
+        queue = FairQueue(Room(100_000))
         ASKER.set("crowd")
         for _ in range(100):
             queue.put({"x": np.zeros(64)}, None)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from serving.engine.batcher import Batcher
-from serving.engine.fair_queue import Rows
+from serving.engine.fair_queue import Room, Rows
 from serving.errors import DeadlineExceededError, InternalError, ResourceExhaustedError, UnavailableError
 from serving.telemetry.families import (
     BATCH_SIZE,
@@ -56,7 +56,7 @@ def store() -> Store:
 
 def observed(store: Store, model: Model, max_queue_rows: int = 100, max_batch_rows: int = 4) -> Batcher:
     observer = ModelObserver(store.slot(0), "generator", 3)
-    return Batcher(model, max_batch_rows, max_queue_rows, observer=observer)
+    return Batcher(model, max_batch_rows, Room(max_queue_rows), observer=observer)
 
 
 def rows(*values: int) -> Rows:
