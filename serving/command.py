@@ -17,14 +17,9 @@ from serving.process.heartbeat import HangWatch, Heartbeats
 from serving.process.picture_decoder import Limits
 from serving.process.port import PortError, hold, release, reserve, share
 from serving.process.supervisor import Supervisor, Tell
-from serving.repository.model_repository import (
-    DISCRIMINATOR,
-    GENERATOR,
-    RepositoryError,
-    choose_versions,
-    find_repository,
-    model_path,
-)
+from serving.repository.choice import choose
+from serving.repository.model_config import RepositoryError
+from serving.repository.model_repository import find_repository
 from serving.settings import Settings, SettingsRefusedError
 from serving.telemetry.families import FAMILIES
 from serving.telemetry.lines import Format, json_line
@@ -91,10 +86,8 @@ def check_models(settings: Settings) -> None:
     Raises:
         RepositoryError: They are not.
     """
-    repository = find_repository(settings.model_repository)
-    for version in choose_versions(repository, settings.versions):
-        for model in (GENERATOR, DISCRIMINATOR):
-            model_path(repository, model, version, settings.variant)
+    choice = choose(find_repository(settings.model_repository), settings.versions, settings.variant)
+    choice.check(settings.strict)
 
 
 def work(

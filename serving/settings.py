@@ -113,8 +113,11 @@ class Settings(BaseSettings):
         "installed pair",
     )
     versions: Annotated[list[Annotated[int, Field(ge=FIRST, le=LAST)]], NoDecode] = Field(
-        [], description="model versions to serve, such as 3,4; none given: the highest complete one"
+        [],
+        description="versions to serve of every model, such as 3,4; none given: as its config.pbtxt says, else the "
+        "highest",
     )
+    strict: bool = Field(False, description="serve nothing where any model of the repository cannot be served")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a CUDA GPU where one works, else the CPU")
     variant: Literal["fp32", "fp16", "int8"] = Field(
         "fp32",
@@ -143,7 +146,12 @@ class Settings(BaseSettings):
     # How much
     max_batch_rows: int = Field(256, ge=1, le=MAX_ROWS, description="images in one batch of a model")
     max_queue_rows: int = Field(65_536, ge=1, description="images that may wait for a model before callers are refused")
-    max_delay_ms: float = Field(0, ge=0, le=10_000, description="how long a batch that is not full waits for more")
+    max_delay_ms: float | None = Field(
+        None,
+        ge=0,
+        le=10_000,
+        description="how long a batch that is not full waits for more; absent: as a model's config.pbtxt says, else 0",
+    )
     max_images: int = Field(4096, ge=1, le=MAX_ROWS, description="images in one answer of Generate")
     max_stream_images: int = Field(10_000_000, ge=1, lt=2**32, description="images of one GenerateStream")
     stream_chunk_images: int = Field(512, ge=1, le=MAX_ROWS, description="images in one message of GenerateStream")
@@ -276,15 +284,21 @@ def _build_parser(settings: type[Settings]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"digitforge {package_version('digitforge')}")
     for name, field in settings.model_fields.items():
-        choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+        flag = f"--{name.replace('_', '-')}"
         default = "" if field.default in (None, []) else f" (default: {field.default})"
+        told = f"{field.description}{default}"
+        if field.annotation is bool:
+            yes_or_no = argparse.BooleanOptionalAction  # it has a --no- form as well
+            parser.add_argument(flag, dest=name, action=yes_or_no, default=argparse.SUPPRESS, help=told)
+            continue
+        choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
         parser.add_argument(
-            f"--{name.replace('_', '-')}",
+            flag,
             dest=name,
             action="append" if name == "versions" else "store",
             default=argparse.SUPPRESS,
             metavar=METAVARS.get(name, f"{{{','.join(choices)}}}" if choices else "N"),
-            help=f"{field.description}{default}",
+            help=told,
         )
     return parser
 

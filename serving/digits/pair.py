@@ -1,9 +1,6 @@
-"""One version of the models, loaded: its generator and its discriminator, each behind a batcher."""
+"""One version of the digits: a generator and a discriminator that the engine serves, as one training run made them."""
 
 import hashlib
-import logging
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,30 +10,26 @@ from numpy.typing import NDArray
 from digitforge.latents import normals, random_words
 from digitforge.machine.processor import kind_of_processor
 from serving.digits.verdicts import Seen, Thresholds
-from serving.engine.batcher import Batcher
-from serving.engine.device import CPU, CUDA, DeviceError
-from serving.engine.fair_queue import Room, Rows
-from serving.engine.observer import Observer, Unobserved
-from serving.engine.runner import Runner, power_of_two_buckets
-from serving.engine.warm_up import agreeing_sizes, rows_within
+from serving.engine.device import CPU
+from serving.engine.fair_queue import Rows
+from serving.engine.observer import Unobserved
+from serving.models.loading import Observe, load_model
+from serving.repository.model_config import ModelConfig
 from serving.repository.model_repository import (
     DISCRIMINATOR,
     FP32,
     GENERATOR,
+    PAIR,
     ModelMetadata,
     RepositoryError,
     model_path,
 )
 from serving.settings import Settings
 
-log = logging.getLogger(__name__)
-Observe = Callable[[str, int], Observer]
-"""Makes the observer of a model, by its name and version."""
 INPUTS = {DISCRIMINATOR: ["images"]}
 OUTPUTS = {GENERATOR: {"images"}, DISCRIMINATOR: {"logit", "real_probability"}}
 # Of a discriminator's outputs, what a verdict is made of; what it tells beside the first is further outputs.
 REAL, DIGITS, ONE_DIGIT = SEEN = ("real_probability", "digit_probabilities", "one_digit_probability")
-INLINE_S = 0.002  # so long a batch may hold up the event loop, instead of being handed to a thread and back
 
 
 class Pair:
@@ -49,6 +42,9 @@ class Pair:
         threads: Of one inference on the CPU.
         settings: Which variant, and the batchers' limits.
         observe: Who is told of each model's requests.
+
+    Attributes:
+        models: Both, by their names.
 
     Raises:
         RepositoryError: The files cannot be run, are not a pair, or not with the inputs and outputs of the contract.
@@ -64,14 +60,25 @@ class Pair:
         settings: Settings,
         observe: Observe = lambda *_: Unobserved(),
     ) -> None:
-        paths = {model: model_path(repository, model, number, settings.variant) for model in (GENERATOR, DISCRIMINATOR)}
-        buckets = power_of_two_buckets(settings.max_batch_rows) if provider == CUDA else []
-        runners = {model: _load(path, provider, threads, buckets, provider == CUDA) for model, path in paths.items()}
-        metadata = {model: ModelMetadata.read(runners[model].properties, paths[model]) for model in paths}
+        models = {
+            name: load_model(
+                name,
+                number,
+                model_path(repository, name, number, settings.variant),
+                ModelConfig.read(repository / name),
+                provider,
+                threads,
+                settings,
+                observe,
+            )
+            for name in PAIR
+        }
+        metadata = {name: ModelMetadata.read(model.runner.properties, model.path) for name, model in models.items()}
+        self.models = models
         self.number = number
         self._repository = repository
         self.variant = settings.variant
-        self.provider = runners[GENERATOR].provider
+        self.provider = models[GENERATOR].runner.provider
         self.metadata = metadata[GENERATOR]
         if self.metadata.run_id != metadata[DISCRIMINATOR].run_id:
             raise RepositoryError(
@@ -79,22 +86,24 @@ class Pair:
                 f"its discriminator of run {metadata[DISCRIMINATOR].run_id}"
             )
         self.thresholds = Thresholds(metadata[DISCRIMINATOR].threshold, metadata[DISCRIMINATOR].one_digit_threshold)
-        with paths[GENERATOR].open("rb") as file:
+        with models[GENERATOR].path.open("rb") as file:
             self.generator_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         inputs = INPUTS | {GENERATOR: ["z", "digit"] if self.metadata.classes else ["z"]}
-        for model, runner in runners.items():
-            if runner.inputs != inputs[model] or not OUTPUTS[model].issubset(runner.outputs):
+        for name, model in models.items():
+            if list(model.inputs) != inputs[name] or not OUTPUTS[name].issubset(model.outputs):
                 raise RepositoryError(
-                    f"{paths[model]}: expected inputs {inputs[model]} and outputs {sorted(OUTPUTS[model])}, "
-                    f"found {runner.inputs} and {runner.outputs}"
+                    f"{model.path}: expected inputs {inputs[name]} and outputs {sorted(OUTPUTS[name])}, "
+                    f"found {list(model.inputs)} and {list(model.outputs)}"
                 )
-        self._seen = [name for name in SEEN if name in runners[DISCRIMINATOR].outputs]
-        self._runners = runners
-        self._threads: list[ThreadPoolExecutor] = []
-        self._paths = paths
-        self._observe = observe
-        self._generator = self._batcher(GENERATOR, self._run_generator, self._generator_rows, settings)
-        self._discriminator = self._batcher(DISCRIMINATOR, self._run_discriminator, _discriminator_rows, settings)
+            if not model.max_request_rows:
+                raise RepositoryError(f"{model.path} cannot be run in batches: {model.why_one_at_a_time}")
+        self._seen = [name for name in SEEN if name in models[DISCRIMINATOR].outputs]
+        self._generator = models[GENERATOR].batcher(self._run_generator)
+        self._discriminator = models[DISCRIMINATOR].batcher(self._run_discriminator)
+        try:  # this also tells whether the latent size is the right one
+            models[GENERATOR].call(lambda: self._run_generator(self._one_row()))
+        except Exception as error:  # ONNX Runtime's classes have no narrower base
+            raise RepositoryError(f"{models[GENERATOR].path} cannot be run: {error}") from error
 
     def about(self) -> list[str]:
         """Lines for a person: what is served, and a warning where its arithmetic was not verified on such a processor.
@@ -136,60 +145,21 @@ class Pair:
 
     async def close(self) -> None:
         """Answer what waits, then stop."""
-        await self._generator.close()
-        await self._discriminator.close()
-        for thread in self._threads:
-            thread.shutdown()
+        for model in self.models.values():
+            await model.close()
 
     def _run_generator(self, rows: Rows) -> Rows:
         """A batch of images that are named by seed and index, and their classes where the model has them, to images."""
         inputs = {"z": normals(_words(rows, self.metadata.latent_size), self.metadata.latent_size)}
-        return self._runners[GENERATOR].run(inputs | {name: rows[name] for name in rows if name == "digit"})
+        return self.models[GENERATOR].runner.run(inputs | {name: rows[name] for name in rows if name == "digit"})
 
     def _run_discriminator(self, rows: Rows) -> Rows:
         """A batch of images to what is seen in them, side by side: each output would cost every caller a slice."""
-        found = self._runners[DISCRIMINATOR].run(rows)
+        found = self.models[DISCRIMINATOR].runner.run(rows)
         return {"seen": np.concatenate([found[name] for name in self._seen], axis=1)}
 
-    def _generator_rows(self, count: int) -> Rows:
-        rows = image_rows(0, 0, count)
-        if self.metadata.classes:
-            rows["digit"] = np.arange(count).reshape(count, 1) % self.metadata.classes
-        return rows
-
-    def _batcher(
-        self, model: str, run: Callable[[Rows], Rows], rows_of: Callable[[int], Rows], settings: Settings
-    ) -> Batcher:
-        """A batcher of a model that is warm; the first run also tells whether the latent size is the right one."""
-        thread = ThreadPoolExecutor(1, thread_name_prefix=model)  # warmed up in, since CUDA graphs belong to a thread
-        try:
-            inline = thread.submit(self._warm_up, model, run, rows_of, settings.max_batch_rows).result()
-        except Exception as error:  # ONNX Runtime's classes have no narrower base
-            thread.shutdown()
-            raise RepositoryError(f"{self._paths[model]} cannot be run: {error}") from error
-        self._threads.append(thread)
-        delay_s = settings.max_delay_ms / 1000
-        observer = self._observe(model, self.number)
-        return Batcher(run, settings.max_batch_rows, Room(settings.max_queue_rows), delay_s, inline, thread, observer)
-
-    def _warm_up(
-        self, model: str, run: Callable[[Rows], Rows], rows_of: Callable[[int], Rows], max_batch_rows: int
-    ) -> int:
-        """A model's first runs, in all its buckets; how many rows may run in the event loop's own thread."""
-        runner = self._runners[model]
-        if not runner.buckets:
-            run(rows_of(1))
-            return rows_within(run, rows_of, INLINE_S, max_batch_rows)
-        buckets = runner.buckets
-        runner.keep_buckets(agreeing_sizes(run, rows_of(max_batch_rows), buckets))
-        if dropped := sorted(set(buckets) - set(runner.buckets)):
-            log.warning(
-                "%s: batches of %s rows would differ from larger ones by some bits here, and are padded up to a size "
-                "that does not",
-                self._paths[model],
-                ", ".join(map(str, dropped)),
-            )
-        return 0  # on a GPU, any batch is better waited for in a thread
+    def _one_row(self) -> Rows:
+        return image_rows(0, 0, 1) | ({"digit": np.zeros((1, 1), np.int64)} if self.metadata.classes else {})
 
 
 def image_rows(seed: int, offset: int, count: int) -> dict[str, np.ndarray]:
@@ -212,16 +182,3 @@ def _words(rows: Rows, latent_size: int) -> NDArray[np.uint64]:
         random_words(int(seed[start]), int(index[start]), stop - start, latent_size) for start, stop in pairwise(bounds)
     ]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _discriminator_rows(count: int) -> Rows:
-    return {"images": np.random.default_rng(0).integers(0, 256, (count, 28, 28), np.uint8)}
-
-
-def _load(path: Path, provider: str, threads: int, buckets: list[int], graphs: bool) -> Runner:
-    try:
-        return Runner(path, provider, threads, buckets, graphs)
-    except DeviceError:
-        raise
-    except Exception as error:  # ONNX Runtime's classes have no narrower base
-        raise RepositoryError(f"{path} cannot be loaded: {error}") from error

@@ -13,14 +13,16 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.digits.data_plane import DataPlane
-from serving.digits.pair import Pair
 from serving.digits.picture_line import PictureLine
 from serving.engine.device import DeviceError, pick_provider
 from serving.process.child import AT_ONCE, StartError
 from serving.process.heartbeat import BEAT_S, Heartbeats
 from serving.process.memory import Memory, resident_bytes
+from serving.process.models import load
 from serving.process.supervisor import Renewal, Tell
-from serving.repository.model_repository import RepositoryError, choose_versions, find_repository
+from serving.repository.choice import choose
+from serving.repository.model_config import RepositoryError
+from serving.repository.model_repository import find_repository
 from serving.services import health, reflection
 from serving.services.digits import SERVICE, DigitsServicer, add_digits_servicer
 from serving.settings import Settings
@@ -97,23 +99,20 @@ async def serve(
         RepositoryError: There is no such model version, or it is not what it should be.
         DeviceError: The device cannot be had.
     """
-    repository = find_repository(settings.model_repository)
-    provider = pick_provider(settings.device)
-    versions = {
-        number: Pair(repository, number, provider, threads, settings, partial(ModelObserver, gauges.slot))
-        for number in choose_versions(repository, settings.versions)
-    }
-    data_plane = DataPlane(versions, settings)
+    choice = choose(find_repository(settings.model_repository), settings.versions, settings.variant)
+    observe = partial(ModelObserver, gauges.slot)
+    loaded = load(choice, pick_provider(settings.device), threads, settings, observe)
     wishes: asyncio.Queue[None] = asyncio.Queue()  # to stop; the second one is to stop at once
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, wishes.put_nowait, None)
     asyncio.get_running_loop().add_signal_handler(AT_ONCE, _wish_twice, wishes)
     picture_line = PictureLine(pictures, settings.picture_processes)
     log = AccessLog(settings.access_log, settings.log_format, gauges.slot.value(UNLOGGED))
-    server, checks = await _listen(settings, DigitsServicer(data_plane, picture_line), listener, gauges.slot, log)
+    digits = DigitsServicer(DataPlane(loaded.pairs, settings), picture_line) if loaded.pairs else None
+    server, checks = await _listen(settings, digits, listener, gauges.slot, log)
     gauges.serves(True)
     gc.collect()
     gc.freeze()  # what is there stays: a full collection, which stops all calls, passes it over from here on
-    tell([line for served in versions.values() for line in served.about()])
+    tell(loaded.lines)
     pulse = asyncio.create_task(_pulse(beat, Memory(), tell, gauges))
     await wishes.get()
     pulse.cancel()
@@ -122,7 +121,7 @@ async def serve(
     # First nobody new is sent here, then the port closes and calls in flight end, and only then the models go.
     checks.enter_graceful_shutdown()
     await _stop(server, settings.grace_s, wishes)
-    await data_plane.close()
+    await loaded.close()
     log.close()
 
 
@@ -153,17 +152,20 @@ async def _stop(server: Server, grace_s: float, wishes: asyncio.Queue[None]) -> 
 
 
 async def _listen(
-    settings: Settings, digits: DigitsServicer, listener: socket.socket, slot: Slot, log: AccessLog
+    settings: Settings, digits: DigitsServicer | None, listener: socket.socket, slot: Slot, log: AccessLog
 ) -> tuple[Server, health.HealthServicer]:
-    """Serve the digits, the health and the reflection service on a socket."""
+    """Serve the digits, where there are any, the health and the reflection service on a socket."""
     server = _build_server(settings, slot)
     registry: Any = ObservedRegistry(server, slot, log)  # it registers as a grpc.aio.Server does, and is none
-    add_digits_servicer(digits, registry)
+    services = []
+    if digits is not None:
+        add_digits_servicer(digits, registry)
+        services.append(SERVICE)
     checks = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, registry)
-    reflection.add_reflection([SERVICE, health.SERVICE], registry)
+    reflection.add_reflection([*services, health.SERVICE], registry)
     await server.start(listener)
-    for service in ("", SERVICE):
+    for service in ("", *services):
         checks.set(service, health_pb2.HealthCheckResponse.SERVING)
     return server, checks
 

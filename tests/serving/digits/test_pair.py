@@ -293,7 +293,7 @@ def test_a_variant_is_told_with_both_kinds_where_it_was_verified_on_another_kind
 @pytest.fixture
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes the CPU for a GPU: buckets, bound buffers, and graphs that ONNX Runtime makes none of there."""
-    monkeypatch.setattr("serving.digits.pair.CUDA", CPU)
+    monkeypatch.setattr("serving.engine.served_model.CUDA", CPU)
 
 
 @pytest.fixture
@@ -349,7 +349,7 @@ def test_images_are_the_same_bytes_with_and_without_buckets(
 
         with_version(repository, 1, settings, test)
         with monkeypatch.context() as patch:
-            patch.setattr("serving.digits.pair.CUDA", CPU)
+            patch.setattr("serving.engine.served_model.CUDA", CPU)
             with_version(repository, 1, settings, test)
         assert found[0] == found[1]
 
