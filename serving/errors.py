@@ -72,6 +72,12 @@ class UnavailableError(RefusedError):
     code = code_pb2.UNAVAILABLE
 
 
+class UnimplementedError(RefusedError):
+    """A call of a protocol that is not served."""
+
+    code = code_pb2.UNIMPLEMENTED
+
+
 class InternalError(RefusedError):
     """The server's own fault."""
 

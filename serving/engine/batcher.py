@@ -82,7 +82,7 @@ class Batcher:
             InternalError: The model failed.
         """
         self._observer.request_came()
-        entry = None
+        came, entry = time.monotonic(), None
         try:
             if self._closing:
                 raise UnavailableError("the server is shutting down")
@@ -91,9 +91,9 @@ class Batcher:
             answer = await entry.future  # cancelling the caller cancels the future: its rows are dropped at pick-up
         except BaseException as error:
             queue_s, run_s = (entry.queue_s, entry.run_s) if entry else (0.0, 0.0)
-            self._observer.request_ended(_count(rows), queue_s, run_s, error)
+            self._observer.request_ended(_count(rows), queue_s, run_s, time.monotonic() - came, error)
             raise
-        self._observer.request_ended(entry.count, entry.queue_s, entry.run_s, None)
+        self._observer.request_ended(entry.count, entry.queue_s, entry.run_s, time.monotonic() - came, None)
         return answer
 
     async def close(self) -> None:

@@ -102,6 +102,11 @@ class ServedModel:
         run = self.runner.run if self.max_request_rows else self._run_request
         self._usual = self.batcher(run)
 
+    @property
+    def max_delay_s(self) -> float:
+        """How long a batch that is not full waits for more."""
+        return self._limits.max_delay_s if self.max_request_rows else 0.0
+
     def check(self, inputs: Rows) -> None:
         """See whether these are inputs of the model.
 
@@ -178,8 +183,9 @@ class ServedModel:
         self._thread.shutdown()
 
     def _new_batcher(self, run: Callable[[Rows], Rows]) -> Batcher:
-        delay_s = self._limits.max_delay_s if self.max_request_rows else 0.0
-        return Batcher(run, self.max_batch_rows, self._room, delay_s, self._inline_rows, self._thread, self._observer)
+        return Batcher(
+            run, self.max_batch_rows, self._room, self.max_delay_s, self._inline_rows, self._thread, self._observer
+        )
 
     def _run_request(self, rows: Rows) -> Rows:
         """A batch of the one request that it ever has."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from digitforge.machine.onnx_runtime import onnxruntime
 from serving.engine.device import CPU, CUDA, DeviceError
 
-ERRORS_ONLY = 3
+NOTHING_BUT_THE_END = 4  # what fails is raised as well, and what a caller can bring about is no line of the log
 
 
 def open_session(path: Path, provider: str, threads: int, graphs: bool = False) -> onnxruntime.InferenceSession:
@@ -26,7 +26,7 @@ def open_session(path: Path, provider: str, threads: int, graphs: bool = False) 
     options.inter_op_num_threads = 1
     # Spinning threads take the processor from the transport, which needs it more.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = ERRORS_ONLY
+    options.log_severity_level = NOTHING_BUT_THE_END
     providers = [(CUDA, _cuda_options(graphs))] if provider == CUDA else [CPU]
     if provider == CUDA:
         options.use_deterministic_compute = True

@@ -27,6 +27,6 @@ NAMES: Mapping[str, np.dtype[Any]] = {
     }.items()
 }
 NAME_OF: Mapping[np.dtype[Any], str] = {dtype: name for name, dtype in NAMES.items()}
-CONFIGURED: Mapping[np.dtype[Any], int] = {
+CONFIGURED: Mapping[np.dtype[Any], Any] = {
     dtype: pb.DataType.Value("TYPE_STRING" if name == "BYTES" else f"TYPE_{name}") for name, dtype in NAMES.items()
 }

@@ -25,13 +25,15 @@ from serving.repository.model_config import RepositoryError
 from serving.repository.model_repository import find_repository
 from serving.services import health, reflection
 from serving.services.digits import SERVICE, DigitsServicer, add_digits_servicer
+from serving.services.inference import SERVICE as INFERENCE
+from serving.services.inference import InferenceServicer, add_inference_servicer
 from serving.settings import Settings
 from serving.telemetry.access_log import AccessLog
 from serving.telemetry.calls import ObservedRegistry
 from serving.telemetry.connections import ConnectionObserver
 from serving.telemetry.families import UNLOGGED
 from serving.telemetry.lines import log_as
-from serving.telemetry.models import ModelObserver
+from serving.telemetry.models import Figures, ModelObserver
 from serving.telemetry.processes import WorkerGauges
 from serving.telemetry.store import Slot, Store
 from serving.transport import grpc_aio
@@ -108,7 +110,8 @@ async def serve(
     picture_line = PictureLine(pictures, settings.picture_processes)
     log = AccessLog(settings.access_log, settings.log_format, gauges.slot.value(UNLOGGED))
     digits = DigitsServicer(DataPlane(loaded.pairs, settings), picture_line) if loaded.pairs else None
-    server, checks = await _listen(settings, digits, listener, gauges.slot, log)
+    inference = InferenceServicer(loaded.table, lambda model: Figures.of(gauges.store, model.name, model.version))
+    server, checks = await _listen(settings, digits, inference, listener, gauges.slot, log)
     gauges.serves(True)
     gc.collect()
     gc.freeze()  # what is there stays: a full collection, which stops all calls, passes it over from here on
@@ -120,6 +123,7 @@ async def serve(
 
     # First nobody new is sent here, then the port closes and calls in flight end, and only then the models go.
     checks.enter_graceful_shutdown()
+    inference.enter_graceful_shutdown()
     await _stop(server, settings.grace_s, wishes)
     await loaded.close()
     log.close()
@@ -152,12 +156,18 @@ async def _stop(server: Server, grace_s: float, wishes: asyncio.Queue[None]) -> 
 
 
 async def _listen(
-    settings: Settings, digits: DigitsServicer | None, listener: socket.socket, slot: Slot, log: AccessLog
+    settings: Settings,
+    digits: DigitsServicer | None,
+    inference: InferenceServicer,
+    listener: socket.socket,
+    slot: Slot,
+    log: AccessLog,
 ) -> tuple[Server, health.HealthServicer]:
-    """Serve the digits, where there are any, the health and the reflection service on a socket."""
+    """Serve the digits, where there are any, every model, the health and the reflection service on a socket."""
     server = _build_server(settings, slot)
     registry: Any = ObservedRegistry(server, slot, log)  # it registers as a grpc.aio.Server does, and is none
-    services = []
+    add_inference_servicer(inference, registry)
+    services = [INFERENCE]
     if digits is not None:
         add_digits_servicer(digits, registry)
         services.append(SERVICE)

@@ -32,6 +32,7 @@ class Line(NamedTuple):
     status: str
     seconds: float
     rows: int
+    model: str | None
     version: str | None
     queue_s: float
     run_s: float
@@ -42,7 +43,8 @@ class Line(NamedTuple):
         """The line, without its end."""
         fields: dict[str, Any] = {"method": self.method, "status": self.status, "total_ms": _ms(self.seconds)}
         if self.version is not None:
-            fields |= {"rows": self.rows, "version": int(self.version) if self.version.isdigit() else self.version}
+            fields |= {"rows": self.rows, "model": _escaped(self.model or "")}
+            fields |= {"version": int(self.version) if self.version.isdigit() else self.version}
             fields |= {"queue_ms": _ms(self.queue_s), "run_ms": _ms(self.run_s)}
         fields |= {"peer": self.peer, "request_id": self.request_id}
         if form == "json":
@@ -84,7 +86,7 @@ class AccessLog:
         self._lines.append(
             Line(
                 time.time(), method, status, seconds,
-                call.rows, call.version, call.queue_s, call.run_s, peer, call.request_id,
+                call.rows, call.model, call.version, call.queue_s, call.run_s, peer, call.request_id,
             )
         )  # fmt: skip
         if self._flush is None:
@@ -134,6 +136,6 @@ def _ms(seconds: float) -> float:
     return round(seconds * 1000, 3)
 
 
-def _escaped(peer: str) -> str:
-    """A peer's name, in which nothing can begin a line of its own."""
-    return "".join(character if character.isprintable() and character != " " else "?" for character in peer)
+def _escaped(name: str) -> str:
+    """A peer's or a model's name, in which nothing can begin a line of its own."""
+    return "".join(character if character.isprintable() and character != " " else "?" for character in name)

@@ -55,6 +55,9 @@ INFER_US = Family(
     "That batches ran, added up over the answered requests in them.",
     MODEL,
 )
+REQUEST_US = Family(
+    "nv_inference_request_duration_us", "counter", "From answered requests' coming to their answers, added up.", MODEL
+)
 PENDING = Family("nv_inference_pending_request_count", "gauge", "Requests that wait or run.", MODEL)
 
 BATCH_SIZE = Family("digitforge_batch_size", "histogram", "Rows of a batch.", MODEL, ROWS)
@@ -74,6 +77,6 @@ UNLOGGED = Family("digitforge_access_lines_dropped_total", "counter", "Access li
 
 FAMILIES = (
     STARTED, DURATION, SENT, RECEIVED,
-    SUCCESS, FAILURE, COUNT, EXEC_COUNT, QUEUE_US, INFER_US, PENDING,
+    SUCCESS, FAILURE, COUNT, EXEC_COUNT, QUEUE_US, INFER_US, REQUEST_US, PENDING,
     BATCH_SIZE, REFUSALS, RESTARTS, LOOP_DELAY, CONNECTIONS, SERVING, MEMORY, UNLOGGED,
 )  # fmt: skip

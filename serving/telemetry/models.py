@@ -1,6 +1,7 @@
 """What a model does, counted as Triton counts it, and noted for the call that it is done for."""
 
 import asyncio
+from dataclasses import dataclass
 
 from serving.errors import DeadlineExceededError, InternalError, ResourceExhaustedError, UnavailableError
 from serving.telemetry.families import (
@@ -12,10 +13,11 @@ from serving.telemetry.families import (
     PENDING,
     QUEUE_US,
     REFUSALS,
+    REQUEST_US,
     SUCCESS,
 )
 from serving.telemetry.record import CURRENT
-from serving.telemetry.store import Slot
+from serving.telemetry.store import Family, Slot, Store
 
 # Of errors that end a request: what Triton calls the reason, and why the server would not take it, where it would not.
 REASONS: dict[type[BaseException], tuple[str, str | None]] = {
@@ -43,6 +45,7 @@ class ModelObserver:
         self._exec_count = slot.value(EXEC_COUNT, *self._labels)
         self._queue_us = slot.place(QUEUE_US, *self._labels)
         self._infer_us = slot.place(INFER_US, *self._labels)
+        self._request_us = slot.place(REQUEST_US, *self._labels)
         self._pending = slot.place(PENDING, *self._labels)
         self._batch_size = slot.histogram(BATCH_SIZE, *self._labels)
 
@@ -50,19 +53,22 @@ class ModelObserver:
         """A request waits."""
         self._values[self._pending] += 1.0
 
-    def request_ended(self, rows: int, queue_s: float, run_s: float, error: BaseException | None) -> None:
+    def request_ended(
+        self, rows: int, queue_s: float, run_s: float, total_s: float, error: BaseException | None
+    ) -> None:
         """A request has been answered, or has an error instead."""
         values = self._values
         values[self._pending] -= 1.0
         if (record := CURRENT.get()) is not None:
             record.rows += rows
-            record.version = self._labels[1]
+            record.model, record.version = self._labels
             record.queue_s += queue_s
             record.run_s += run_s
         if error is None:
             values[self._success] += 1.0
             values[self._queue_us] += queue_s * 1e6
             values[self._infer_us] += run_s * 1e6
+            values[self._request_us] += total_s * 1e6
             return
         reason, refusal = REASONS.get(type(error), ("OTHER", None))
         self._slot.value(FAILURE, *self._labels, reason).add()
@@ -74,3 +80,41 @@ class ModelObserver:
         self._count.add(rows)
         self._exec_count.add()
         self._batch_size.observe(rows)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a model has done since the server's start, in all workers together.
+
+    Attributes:
+        succeeded, failed: Requests.
+        rows, batches: That ran.
+        queue_us, run_us, request_us: How long the requests that succeeded waited, ran, and took in all.
+    """
+
+    succeeded: int
+    failed: int
+    rows: int
+    batches: int
+    queue_us: float
+    run_us: float
+    request_us: float
+
+    @classmethod
+    def of(cls, store: Store, model: str, version: int) -> "Figures":
+        """As the store has them now."""
+        labels = (model, str(version))
+
+        def value(family: Family) -> float:
+            return store.sums(family).get(labels, [0.0])[0]
+
+        failures = [value for found, (value,) in store.sums(FAILURE).items() if found[:2] == labels]
+        return cls(
+            int(value(SUCCESS)),
+            int(sum(failures)),
+            int(value(COUNT)),
+            int(value(EXEC_COUNT)),
+            value(QUEUE_US),
+            value(INFER_US),
+            value(REQUEST_US),
+        )

@@ -10,9 +10,13 @@ class WorkerGauges:
     Args:
         store: Where.
         number: The worker's slot.
+
+    Attributes:
+        slot: Where it counts what it does.
     """
 
     def __init__(self, store: Store, number: int) -> None:
+        self.store = store
         self.slot = store.slot(number)
         self._serving = self.slot.value(SERVING)
         self._loop_delay = self.slot.histogram(LOOP_DELAY)

@@ -18,7 +18,7 @@ class CallRecord:
         received: Bytes of its requests.
         sent: Bytes of its answers.
         rows: That it has submitted to models.
-        version: Of the model that took them, once one has.
+        model, version: Of the model that took them, once one has.
         queue_s: How long they waited, together.
         run_s: How long the batches that they were in ran.
         context: The handler's, where the call may be logged.
@@ -28,6 +28,7 @@ class CallRecord:
     began = 0.0
     sent = 0
     rows = 0
+    model: str | None = None
     version: str | None = None
     queue_s = 0.0
     run_s = 0.0

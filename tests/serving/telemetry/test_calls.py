@@ -21,7 +21,7 @@ on_either = pytest.mark.parametrize("transport", TRANSPORTS)
 
 async def echo(request: bytes, context: Any) -> bytes:
     if (call := CURRENT.get()) is not None:
-        call.rows, call.version, call.queue_s, call.run_s = 3, "7", 0.25, 0.5
+        call.rows, call.model, call.version, call.queue_s, call.run_s = 3, "net", "7", 0.25, 0.5
     return request * 2
 
 
@@ -218,8 +218,8 @@ def test_line_of_a_call_tells_what_came_of_it(transport: str) -> None:
     assert 0 <= line.pop("total_ms") < 1000 * PATIENCE_S
     assert line.pop("peer").startswith("ipv4:127.0.0.1:")
     assert line == {
-        "level": "info", "message": "call", "method": "Test/Echo", "status": "OK", "rows": 3, "version": 7,
-        "queue_ms": 250, "run_ms": 500, "request_id": "mine-1",
+        "level": "info", "message": "call", "method": "Test/Echo", "status": "OK", "rows": 3, "model": "net",
+        "version": 7, "queue_ms": 250, "run_ms": 500, "request_id": "mine-1",
     }  # fmt: skip
 
 

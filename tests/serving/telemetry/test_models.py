@@ -21,9 +21,10 @@ from serving.telemetry.families import (
     PENDING,
     QUEUE_US,
     REFUSALS,
+    REQUEST_US,
     SUCCESS,
 )
-from serving.telemetry.models import ModelObserver
+from serving.telemetry.models import Figures, ModelObserver
 from serving.telemetry.record import CURRENT, CallRecord
 from serving.telemetry.store import Family, Store
 
@@ -92,6 +93,7 @@ def test_every_request_of_a_batch_has_its_time_and_one_of_two_batches_both(store
         batcher = observed(store, Model())
         await asyncio.gather(batcher.submit(rows(1, 2)), batcher.submit(rows(3, 4)))
         of_two = count(store, INFER_US)
+        assert count(store, REQUEST_US) >= of_two + count(store, QUEUE_US)
         assert of_two >= 2 * RUN_S * 1e6
         await batcher.submit(rows(*range(8)))
         assert count(store, INFER_US) - of_two >= 2 * RUN_S * 1e6
@@ -156,8 +158,27 @@ def test_what_a_model_did_is_noted_for_the_call_that_it_was_done_for(store: Stor
         batcher = observed(store, Model())
         CURRENT.set(call := CallRecord())
         await asyncio.gather(batcher.submit(rows(1, 2)), batcher.submit(rows(3)))
-        assert (call.rows, call.version) == (3, "3")
+        assert (call.rows, call.model, call.version) == (3, "generator", "3")
         assert call.run_s >= 2 * RUN_S
         await batcher.close()
 
     run(test())
+
+
+def test_figures_are_those_of_one_model_in_all_workers() -> None:
+    async def test(number: int) -> None:
+        batcher = Batcher(Model(), 4, Room(100), observer=ModelObserver(store.slot(number), "generator", 3))
+        other = ModelObserver(store.slot(number), "generator", 4)
+        await batcher.submit(rows(1, 2))
+        with pytest.raises(InternalError):
+            await batcher.submit(rows(-1))
+        other.batch_ran(100)
+        await batcher.close()
+
+    store = Store(FAMILIES, 2)
+    for number in range(2):
+        run(test(number))
+    figures = Figures.of(store, "generator", 3)
+    assert (figures.succeeded, figures.failed, figures.rows, figures.batches) == (2, 2, 4, 2)
+    assert figures.request_us >= figures.run_us >= 2 * RUN_S * 1e6
+    assert Figures.of(store, "generator", 9) == Figures(0, 0, 0, 0, 0, 0, 0)
