@@ -3,7 +3,7 @@
 # .NOTPARALLEL keeps `make train export serve` in this order under -j.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup protos train export inspect serve evaluate test test-wheel lint clean bench-train bench-serve bench-faults \
+.PHONY: help setup protos train fakes export inspect serve evaluate test test-wheel lint clean bench-train bench-serve bench-faults \
         bench-pictures bench-detectors attack prove-resume prove-export publish-protos mutants
 
 PYTHON ?= python3
@@ -12,6 +12,7 @@ BIN    := $(VENV)/bin
 
 # Options for the commands: make train TRAIN_ARGS="--minutes 10"
 TRAIN_ARGS  ?=
+FAKES_ARGS  ?=
 EXPORT_ARGS ?=
 SERVE_ARGS  ?=
 EVALUATE_ARGS ?=
@@ -46,6 +47,7 @@ help:
 	@echo "  make test                 everything that the tests need, and the tests"
 	@echo
 	@echo "  make train                a run in artifacts/runs    [TRAIN_ARGS=\"--preset article\", DATA_DIR=...]"
+	@echo "  make fakes                the models of other makers whose fakes a detector learns from (an hour and a half of one core)    [FAKES_ARGS=\"--only dcgan\"]"
 	@echo "  make export               the latest run as the next version in artifacts/models    [RUN=..., EXPORT_ARGS=\"--variants fp16,int8\"]"
 	@echo "  make inspect              what an exported version is    [INSPECT=models]"
 	@echo "  make evaluate             measure the latest run, or a model repository    [WHAT=models, EVALUATE_ARGS=--tstr]"
@@ -70,6 +72,9 @@ protos: $(SERVE)
 
 train: $(TRAIN)
 	$(BIN)/digitforge-train $(TRAIN_ARGS)
+
+fakes: $(TRAIN)
+	$(BIN)/python -m training.fakes.train $(FAKES_ARGS)
 
 export: $(TRAIN)
 	$(BIN)/digitforge-export $(call quote,$(RUN)) $(EXPORT_ARGS)

@@ -17,6 +17,7 @@ import digitforge.command
 import export.command
 import judge.command
 import training.command
+import training.fakes.train
 from serving.settings import Settings, SettingsRefusedError
 from tests.documents import PAGES, ROOT, Command, anchors, commands, inline_code, links
 
@@ -56,6 +57,7 @@ READERS: dict[str, Callable[[list[str]], Any]] = {
     "digitforge-export": export.command.build_parser().parse_args,
     "digitforge-serve": serve_options,
     "digitforge-train": training.command.build_parser().parse_args,
+    "training.fakes.train": training.fakes.train.build_parser().parse_args,
     "training": training.command.build_parser().parse_args,  # as a module
     "benchmarks.attacks": benchmarks.attacks.__main__.build_parser().parse_args,
     "benchmarks.mutants": benchmarks.mutants.__main__.build_parser().parse_args,

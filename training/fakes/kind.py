@@ -45,3 +45,14 @@ class Several:
             count,
             rng,
         )
+
+
+class Pooled:
+    """Images uint8[pool, 28, 28] that were made once, drawn at random: for a kind that takes its time."""
+
+    def __init__(self, pool: Tensor) -> None:
+        self.pool = pool
+
+    def images(self, count: int, rng: torch.Generator) -> Tensor:
+        """See `Kind`."""
+        return self.pool[torch.randint(len(self.pool), (count,), generator=rng)]
