@@ -9,6 +9,7 @@ fakes, which no step saw.
 """
 
 import copy
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,10 +26,10 @@ from training.config import TrainingConfig
 from training.data import DataSet
 from training.fakes.altered import MixedDigits, NoisedDigits
 from training.fakes.gaussians import GaussianFakes
-from training.fakes.generators import QUICK, Generated, quick_generators
+from training.fakes.generators import Generated
 from training.fakes.kind import Kind, Several, mixed
 from training.fakes.no_digits import LETTERS, NoDigits
-from training.fakes.vae import fit_vae
+from training.fakes.shipped import FAMILIES, LIKE_MNIST, family_fakes
 from training.gan import check_finite, has_bfloat16
 from training.interrupts import StopRequest
 from training.losses import discriminator_loss
@@ -45,19 +46,17 @@ OWN, SNAPSHOTS = "own generator", "own snapshots"
 # What the fakes of a step are. The own generator's take a texture that is learned late, and letters have no texture of
 # their own: it takes many of either.
 SHARES = {
-    OWN: 0.36,
-    SNAPSHOTS: 0.05,
-    "fully connected": 0.04,
-    "batch norm": 0.04,
-    "vae": 0.04,
-    "gaussians": 0.03,
-    "mixed digits": 0.04,
-    "noised digits": 0.03,
-    "no digits": 0.37,
+    OWN: 0.32,
+    SNAPSHOTS: 0.04,
+    **dict.fromkeys(FAMILIES, 0.25 / len(FAMILIES)),
+    "gaussians": 0.02,
+    "mixed digits": 0.03,
+    "noised digits": 0.02,
+    "no digits": 0.32,
 }
 WEIGHT_DECAY = 1e-3
-QUICK_SHARE = 0.25  # images that a quick generator sees, in those that the detector sees
-VAE_SHARE = 0.5
+# A family's pool, by the images that the detector sees: for 200,000 all pools take about 10 s of one core.
+POOL_SHARE, LARGEST_POOL = 0.02, 40_000
 
 # The verdict is "fake" below 0.5, or below what so many of the held-out real digits get, if that is less: of those that
 # are as they were, and of those after each treatment.
@@ -126,9 +125,12 @@ def train_detector(
     return detector, calibrate(detector, config, own, data.held_out.images)
 
 
-def kinds_for(snapshots: Sequence[Generator]) -> list[str]:
-    """The names of all kinds in `SHARES`, but for the snapshots' where there are none."""
-    return [name for name in SHARES if name != SNAPSHOTS or snapshots]
+def kinds_for(snapshots: Sequence[Generator], dataset: str) -> list[str]:
+    """The names of all kinds in `SHARES`, but for the snapshots' where there are none, and for the fakes of other
+    makers' models, which are MNIST's digits, where the data set has other ones.
+    """
+    unknown = () if dataset in LIKE_MNIST else FAMILIES
+    return [name for name in SHARES if name not in unknown and (name != SNAPSHOTS or snapshots)]
 
 
 def make_fakes(
@@ -140,28 +142,24 @@ def make_fakes(
 ) -> dict[str, Kind]:
     """The kinds by name, as `kinds_for` lists them.
 
-    `tick` is called every so often.
+    `tick` is called before each.
     """
     images, digits = data.fit.images, data.fit.labels
-    device = next(generator.parameters()).device
-    seed, length = config.seed + SEED, config.detector_images
-    rng = torch.Generator().manual_seed(seed)
-
-    def quick(name: str) -> Kind:
-        return Several(quick_generators(name, images, digits, int(QUICK_SHARE * length) or 1, seed, device, tick))
+    length = config.detector_images
+    rng = torch.Generator().manual_seed(config.seed + SEED)
+    pool = min(LARGEST_POOL, math.ceil(POOL_SHARE * length))
 
     makers: dict[str, Callable[[], Kind]] = {
         OWN: lambda: Generated(generator, config),
         SNAPSHOTS: lambda: Several([Generated(snapshot, config) for snapshot in snapshots]),
-        **{name: partial(quick, name) for name in QUICK},
-        "vae": lambda: fit_vae(images, int(VAE_SHARE * length) or 1, seed, tick),
+        **{family: partial(family_fakes, family, data.fit, pool, rng) for family in FAMILIES},
         "gaussians": lambda: GaussianFakes(images, digits),
         "mixed digits": lambda: MixedDigits(images, digits),
         "noised digits": lambda: NoisedDigits(images),
         "no digits": lambda: NoDigits(images, rng, min(LETTERS, length)),  # a short stage shows fewer than all
     }
     kinds: dict[str, Kind] = {}
-    names = kinds_for(snapshots)
+    names = kinds_for(snapshots, data.name)
     with progress(len(names), "fakes", "kinds") as bar:
         for name in names:
             tick()

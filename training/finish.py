@@ -36,7 +36,7 @@ def finish(run: Checkpoint, gan: Gan, data: DataSet, path: Path, stop: StopReque
     generator = best_generator(run, gan)
     snapshots = [snapshot_of(gan, snapshot["generator"]) for snapshot in run.snapshots]
     if run.config.detector_images:
-        kinds = ", ".join(kinds_for(snapshots))
+        kinds = ", ".join(kinds_for(snapshots, data.name))
         say(f"training the detector on {run.config.detector_images:,} real images, and as many fakes: {kinds}")
     trained = train_detector(run.config, gan.discriminator, generator, snapshots, data, stop)
     if trained is None:

@@ -1,26 +1,20 @@
 """The kinds of fakes that a detector is trained on: each is what its docstring says."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
-from torch.distributions import Normal, kl_divergence
 
-from tests.training.tiny_runs import CPU, SMALL, new_run
+from tests.training.tiny_runs import CPU, SMALL
 from training.config import PRESETS
-from training.data import DataSet
-from training.fakes import gaussians, generators
+from training.fakes import gaussians
 from training.fakes.altered import MixedDigits, NoisedDigits
 from training.fakes.gaussians import GaussianFakes
-from training.fakes.generators import QUICK, Generated, quick_generators
-from training.fakes.kind import Several, mixed
+from training.fakes.generators import Generated
+from training.fakes.kind import Pooled, Several, mixed
 from training.fakes.no_digits import NoDigits
-from training.fakes.vae import LATENT_SIZE, Vae, VaeFakes, fit_vae
 from training.gan import Gan
-from training.interrupts import StopRequest
-from training.loop import train
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -54,6 +48,12 @@ def test_several_give_as_many_each() -> None:
     assert [counts[level] / 9_000 for level in (1, 2, 3)] == pytest.approx([1 / 3] * 3, abs=0.015)
 
 
+def test_a_pool_gives_each_of_its_images_as_often() -> None:
+    pool = torch.arange(4, dtype=torch.uint8)[:, None, None].expand(-1, 28, 28)
+    counts = levels(Pooled(pool).images(8_000, rng()))
+    assert [counts[level] / 8_000 for level in range(4)] == pytest.approx([0.25] * 4, abs=0.02)
+
+
 @pytest.mark.parametrize("options", [{}, {"class_conditional": False, "pixel_mean": 0.1}], ids=["classes", "none"])
 def test_generated_fakes_are_the_generators_of_random_latents_and_classes(options: dict[str, object]) -> None:
     config = PRESETS["default"].with_options(SMALL | options)
@@ -66,37 +66,6 @@ def test_generated_fakes_are_the_generators_of_random_latents_and_classes(option
         pixels = (gan.generator(latents, digits) * config.pixel_std + config.pixel_mean) * 255
     assert torch.equal(found, pixels.round().clamp(0, 255).to(torch.uint8).view(40, 28, 28))
     assert not gan.generator.training
-
-
-@pytest.mark.parametrize("name", QUICK)
-def test_a_quick_generator_is_what_the_loop_would_train(
-    name: str, small_digits: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without milestones, and with its half-way state beside it."""
-    small = {"generator_hidden": (16,), "discriminator_hidden": (16,), "discriminator_channels": 2}
-    monkeypatch.setitem(generators.QUICK, name, QUICK[name] | small)
-    looks: list[int] = []
-    fit = small_digits.fit
-    halfway, end = quick_generators(name, fit.images, fit.labels, 512, 7, CPU, lambda: looks.append(1))
-    assert len(looks) == 4
-    assert (end.config.seed, end.config.images) == (7, 512)
-    for fakes, images in ((halfway, None), (end, 512)):
-        run = new_run(end.config.with_options({"measure_milestones": 0, "dataset": "sklearn-digits"}))
-        stop = AfterTwo() if images is None else StopRequest()
-        train(run, small_digits, tmp_path / str(images), CPU, stop, lambda _: None)
-        assert run.gan is not None
-        weights = run.gan["ema"]
-        assert all(torch.equal(weight, weights[key]) for key, weight in fakes.generator.state_dict().items())
-
-
-class AfterTwo(StopRequest):
-    """A wish to stop after two steps."""
-
-    looks = 0
-
-    def __bool__(self) -> bool:
-        self.looks += 1
-        return self.looks > 2
 
 
 def test_mixed_digits_lie_between_two_of_a_class() -> None:
@@ -172,38 +141,3 @@ def test_no_digits_are_letters_by_seven_in_eleven_and_one_of_each_other() -> Non
     last = images[-1_500:]  # of the letters, which come last: ink on black, and not much
     assert float((last > 100).double().mean()) < 0.35
     assert bool((last.flatten(1).amax(1) > 100).all())
-
-
-def test_the_vaes_loss_is_the_negative_evidence_lower_bound() -> None:
-    torch.manual_seed(0)
-    vae = Vae()
-    pixels, noise = torch.rand(6, 784), torch.randn(6, LATENT_SIZE)
-    mean, log_variance = vae.encoder(pixels).chunk(2, dim=1)
-    posterior = Normal(mean, log_variance.exp().sqrt())
-    p = vae.decoder(mean + posterior.scale * noise).sigmoid()
-    likelihood = (pixels * p.log() + (1 - pixels) * (1 - p).log()).sum(1)
-    bound = likelihood - kl_divergence(posterior, Normal(0.0, 1.0)).sum(1)
-    assert float(vae.loss(pixels, noise).detach()) == pytest.approx(-bound.mean().item(), rel=1e-5)
-
-
-def test_a_quarter_of_the_vaes_fakes_are_real_digits_that_went_through_it(small_digits: DataSet) -> None:
-    torch.manual_seed(0)
-    vae, real = Vae(), small_digits.fit.images[:50]
-    found = VaeFakes(vae, real).images(40, rng(3))
-    draws = rng(3)
-    latents = torch.randn(40, LATENT_SIZE, generator=draws)
-    chosen = real[torch.randint(50, (10,), generator=draws)].flatten(1) / 255
-    with torch.no_grad():
-        latents[:10] = vae.encoder(chosen).chunk(2, dim=1)[0]
-        pixels = 255 * vae.decoder(latents).sigmoid()
-    assert torch.equal(found, pixels.round().to(torch.uint8).view(40, 28, 28))
-
-
-def test_a_vae_learns_the_digits(small_digits: DataSet) -> None:
-    images, looks, states = small_digits.fit.images, list[int](), []
-    for length in (256, 2_560):
-        vae = fit_vae(images, length, 0, lambda: looks.append(1)).vae
-        pixels = small_digits.test.images.flatten(1) / 255
-        states.append(vae.loss(pixels, torch.zeros(len(pixels), LATENT_SIZE)).item())
-    assert len(looks) == 1 + 11  # the last batch of an epoch is smaller
-    assert states[1] < 0.7 * states[0]
