@@ -1,9 +1,10 @@
 """Does a detector know fakes of a kind that its training never saw? One detector for each kind, trained without it.
 
-The kinds are made once, as in a run's detector stage; then a detector is trained on all of them, and one on all but
-each. What is told is the AUROC of real test digits against fresh fakes of the kind in question.
+The kinds are made once, as in a run's detector stage; then a detector is trained on all of them, one on all but each,
+and one on all but each group of kinds: for who has seen one GAN, another one is hardly new. What is told is the AUROC
+of real test digits against fakes of the kinds in question.
 
-    python -m benchmarks.leave_one_out artifacts/runs/latest --images 250000
+    python -m benchmarks.leave_one_out artifacts/runs/latest --without dcgan "any GAN"
 """
 
 import argparse
@@ -24,14 +25,16 @@ from training.config import TrainingConfig
 from training.data import load_data_set
 from training.detector import OWN, SHARES, fit, logits_of, make_fakes
 from training.fakes.kind import Kind
+from training.fakes.recipes import AUTOENCODERS, DIFFUSIONS, GANS
 from training.networks import Generator, build_generator
 
 NAME = "leave_one_out"
 SEED = 20_261_124
-KINDS = tuple(name for name in SHARES if name != OWN)
+GROUPS = {"any GAN": tuple(GANS), "any denoiser": tuple(DIFFUSIONS), "any autoencoder": tuple(AUTOENCODERS)}
+LEFT_OUT = {name: (name,) for name in SHARES if name != OWN} | GROUPS
 HOW = (
-    "AUROC of the data set's test images against as many fakes of a kind: of a detector trained on all kinds but this "
-    "one, and of one trained on all. Same generator, same seed, same length."
+    "AUROC of the data set's test images against as many fakes of a kind: of a detector trained without it (and "
+    "without the others of its group, where that is named), and of one trained on all. Same generator, seed and length."
 )
 
 
@@ -39,10 +42,15 @@ def main() -> int:
     """Train, print, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.leave_one_out", description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="folder of a finished run")
-    parser.add_argument("--images", type=int, default=250_000, help="real images that each detector sees")
+    parser.add_argument("--images", type=int, default=110_000, help="real images that each detector sees")
     parser.add_argument("--channels", type=int, default=8, help="channels of the detector's first convolution")
     parser.add_argument(
-        "--kinds", nargs="+", choices=KINDS, default=KINDS, metavar="KIND", help=f"of {', '.join(KINDS)} (default: all)"
+        "--without",
+        nargs="+",
+        choices=LEFT_OUT,
+        default=list(LEFT_OUT),
+        metavar="KIND",
+        help=f"what is left out, one after the other, of {', '.join(LEFT_OUT)} (default: all)",
     )
     parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("DATA_DIR") or "data"))
     options = parser.parse_args()
@@ -59,13 +67,18 @@ def main() -> int:
     kinds = make_fakes(config, own, snapshots, data, lambda: None)
     score = partial(aurocs, config, kinds, data.fit.images, data.test.images)
     seen = score(frozenset())
-    figures = {
-        name: {"left_out": score(frozenset({name}))[name], "seen": seen[name]}
-        for name in kinds
-        if name in options.kinds
-    }
-    rows = [(name, f"{each['left_out']:.4f}", f"{each['seen']:.4f}") for name, each in figures.items()]
-    print(text_table(("AUROC against", "never seen", "seen"), [*rows, (OWN, "", f"{seen[OWN]:.4f}")]))
+    figures = {}
+    for left_out in options.without:
+        unseen = [name for name in LEFT_OUT[left_out] if name in kinds]
+        if unseen:
+            found = score(frozenset(unseen))
+            figures[left_out] = {name: {"left_out": found[name], "seen": seen[name]} for name in unseen}
+    rows = [
+        (left_out, name, f"{each['left_out']:.4f}", f"{each['seen']:.4f}")
+        for left_out, members in figures.items()
+        for name, each in members.items()
+    ]
+    print(text_table(("without", "AUROC against", "never seen", "seen"), [*rows, ("", OWN, "", f"{seen[OWN]:.4f}")]))
     content = {"run_id": run.run_id, "images": options.images, "channels": options.channels, "figures": figures}
     print(f"written to {write_json(NAME, content | {'own_generator': seen[OWN]}, HOW)}")
     return 0
