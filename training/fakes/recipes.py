@@ -8,6 +8,9 @@ from training.fakes.recipe import Recipe
 # By family, then by name. What is in one family has its last layers in common; a detector that is to know strangers is
 # measured on a family that it never saw.
 GANS: dict[str, dict[str, GanRecipe]] = {
+    "dcgan": {
+        "dcgan": GanRecipe("transposed"),
+    },
     "gan collection": {
         "collection-gan": GanRecipe(
             "two dense", last="sigmoid", width=24, lr=2e-4, images=600_000, snapshots=(0.1, 1.0), seed=8
