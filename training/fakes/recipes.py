@@ -11,6 +11,12 @@ GANS: dict[str, dict[str, GanRecipe]] = {
     "dcgan": {
         "dcgan": GanRecipe("transposed"),
     },
+    "keras gan": {
+        "keras-dcgan": GanRecipe("kernel 5", norm="dropout", seed=4),
+    },
+    "upsampling gan": {
+        "upsampled": GanRecipe("upsampled nearest", batch_statistics=True, seed=6),
+    },
     "gan collection": {
         "collection-gan": GanRecipe(
             "two dense", last="sigmoid", width=24, lr=2e-4, images=600_000, snapshots=(0.1, 1.0), seed=8
@@ -37,6 +43,9 @@ AUTOENCODERS: dict[str, dict[str, AutoencoderRecipe]] = {
             blends=0.1,
             seed=30,
         ),
+    },
+    "autoencoder": {
+        "autoencoder-codes": AutoencoderRecipe("codes", 4, 24, seed=33),
     },
 }
 SLOW = tuple(DIFFUSIONS)  # families whose images take many passes each
