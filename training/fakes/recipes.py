@@ -21,6 +21,7 @@ GANS: dict[str, dict[str, GanRecipe]] = {
         "collection-gan": GanRecipe(
             "two dense", last="sigmoid", width=24, lr=2e-4, images=600_000, snapshots=(0.1, 1.0), seed=8
         ),
+        "collection-lsgan": GanRecipe("two dense", loss="least squares", width=24, seed=9),
     },
     "mlp gan": {
         "mlp-gan": GanRecipe(
@@ -28,7 +29,9 @@ GANS: dict[str, dict[str, GanRecipe]] = {
         ),
     },
 }
-DIFFUSIONS: dict[str, dict[str, DiffusionRecipe]] = {}
+DIFFUSIONS: dict[str, dict[str, DiffusionRecipe]] = {
+    "diffusion": {"diffusion": DiffusionRecipe(seed=20)},
+}
 AUTOENCODERS: dict[str, dict[str, AutoencoderRecipe]] = {
     "vae": {
         "vae": AutoencoderRecipe(
@@ -42,6 +45,9 @@ AUTOENCODERS: dict[str, dict[str, AutoencoderRecipe]] = {
             reconstructions=0.2,
             blends=0.1,
             seed=30,
+        ),
+        "vae-conv": AutoencoderRecipe(
+            "convolutional", 12, 16, True, samples=0.7, reconstructions=0.2, blends=0.1, seed=31
         ),
     },
     "autoencoder": {
