@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from serving.repository.model_repository import RepositoryError
     from training.checkpoint import CheckpointError
     from training.data import DataUnavailableError
-    from training.idx_files import DataFileError
+    from training.data_sets.errors import DataFileError
 
     failures = (
         CheckpointError,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from training import data
+from training.data_sets.torchvision_sets import SOURCES
 
 
 def write_idx(path: Path, shape: tuple[int, ...], body: bytes | None = None, type_code: int = 8) -> None:
@@ -20,6 +20,6 @@ def write_idx(path: Path, shape: tuple[int, ...], body: bytes | None = None, typ
 
 def write_blank(folder: Path, name: str) -> None:
     """A data set of blank images, with well-formed files."""
-    source = data.SOURCES[name]
+    source = SOURCES[name]
     for file in source.files:
         write_idx(folder / source.raw / file.name, file.shape, type_code=file.type_code)

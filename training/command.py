@@ -18,10 +18,10 @@ from evaluation.threads import keep_to_allowed_cores
 from training.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from training.config import PRESETS, TrainingConfig
 from training.data import DEFAULT_FOLDER, NAMES, DataSet, DataUnavailableError, load_data_set
+from training.data_sets.errors import DataFileError
 from training.figures import write_duration
 from training.finish import finish
 from training.gan import DivergedError
-from training.idx_files import DataFileError
 from training.interrupts import stop_request
 from training.loop import train
 from training.next_step import make

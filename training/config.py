@@ -5,10 +5,11 @@ import json
 import math
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
 LENGTHS = ("images", "epochs", "minutes")
-CLASSES = 10
+CLASSES = 10  # at most
+DIGITS = tuple(map(str, range(CLASSES)))
 SMALLEST_STEP, LARGEST_STEP = 0.5, 2  # in multiples of the batch size that the learning rates are for
 
 
@@ -16,6 +17,15 @@ def _split(widths: Any) -> Any:
     return widths.split(",") if isinstance(widths, str) else widths
 
 
+def _named(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names) or not all(name.strip() and name.isprintable() for name in names):
+        raise ValueError("the names of the classes must differ, and be printable")
+    return names
+
+
+Names = Annotated[
+    tuple[str, ...], BeforeValidator(_split), Field(max_length=CLASSES), AfterValidator(_named)
+]  # on a command line: cat,dog
 Widths = Annotated[tuple[PositiveInt, ...], BeforeValidator(_split), Field(min_length=1)]  # on a command line: 512,256
 
 
@@ -29,6 +39,12 @@ class TrainingConfig(BaseModel):
 
     preset: str = Field("default", description="name of the preset that the config began as")
     dataset: str = Field("auto", description="data set by name; auto: MNIST, else scikit-learn's small digits")
+    class_names: Names = Field(
+        DIGITS, description="names of the classes, from class 0 on (default: those of the data set)"
+    )
+    as_is: bool = Field(
+        False, description="pictures of another size are cropped and reduced, and no digit is looked for in them"
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="seed of the weights, the data order and the latents")
 
     images: int | None = Field(None, gt=0, description="length of the run: real images shown")
@@ -128,8 +144,8 @@ class TrainingConfig(BaseModel):
 
     @property
     def classes(self) -> int:
-        """Number of classes that the networks know: 10, or 0 for a pair without."""
-        return CLASSES if self.class_conditional else 0
+        """Number of classes that the networks know, or 0 for a pair without."""
+        return len(self.class_names) if self.class_conditional else 0
 
     def with_options(self, options: dict[str, Any]) -> Self:
         """A copy with some fields replaced and all of them validated; a new length takes the place of the old one.

@@ -16,6 +16,7 @@ from digitforge.extras import MODULES
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
 WITHOUT = {"uvloop"}  # the server runs without, on asyncio's own loop
+ON_DEMAND = {"pyarrow"}  # of the extra `parquet`; who needs it and has it not is told so
 COMMANDS = {
     "serving": ("digitforge-serve", "serve"),
     "training": ("digitforge-train", "train"),
@@ -53,7 +54,7 @@ def test_whatever_a_command_imports_is_the_clients_or_of_its_extra(room: str) ->
     if room in COMMANDS:
         installed |= set(wanted(COMMANDS[room][1]))
     of_module = packages_distributions()
-    for module in imported - {*rooms, *sys.stdlib_module_names}:
+    for module in imported - {*rooms, *sys.stdlib_module_names, *ON_DEMAND}:
         assert {*map(canonicalize_name, of_module[module])} & installed, f"{module} is imported and not installed"
 
 

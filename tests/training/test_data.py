@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from tests.blank_data import write_blank, write_idx
-from training import data
 from training.data import DataSet, DataUnavailableError, images_at_hand, load_data_set
-from training.idx_files import DataFileError, IdxFile
+from training.data_sets import torchvision_sets as module
+from training.data_sets.errors import DataFileError
+from training.data_sets.idx_files import IdxFile
 
 
 def test_mnist_is_split_into_55000_5000_and_10000(mnist: DataSet) -> None:
@@ -45,7 +46,7 @@ def test_small_digits_are_in_mnists_manner(small_digits: DataSet) -> None:
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "PATIENCE_S", 0.0)  # nothing answers in no time
+    monkeypatch.setattr(module, "PATIENCE_S", 0.0)  # nothing answers in no time
 
 
 def test_without_mnist_who_named_nothing_is_told_so_and_gets_the_small_digits(
@@ -84,8 +85,9 @@ def test_who_names_a_wrong_folder_is_told_what_was_looked_for_and_what_lies_ther
     (raw / "train-images-idx3-ubyte").touch()
     for index in range(11):
         (raw / f"{index:02d}.gz").touch()
-    missing = "train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte"
-    assert f"Looked in {raw} for {missing}; {raw} holds 00.gz, 01.gz, " in refusal_of(tmp_path)
+    missing = "train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, compressed or not"
+    elsewhere = f"and in {tmp_path}/raw and {tmp_path}"
+    assert f"Looked in {raw} for {missing}, {elsewhere}; {raw} holds 00.gz, 01.gz, " in refusal_of(tmp_path)
     assert " 09.gz and 2 more." in refusal_of(tmp_path)
     assert f"{raw.parent} holds raw/." in refusal_of(raw.parent)
     assert f"{raw / '00.gz'} is no folder." in refusal_of(raw / "00.gz")
@@ -172,16 +174,16 @@ def test_an_idx_file_knows_its_size() -> None:
     assert IdxFile("labels", (60_000, 8), type_code=12).size == 12 + 60_000 * 8 * 4
 
 
-def mirrored(name: str, download: Callable[..., None], tmp_path: Path) -> data._Source:
+def mirrored(name: str, download: Callable[..., None], tmp_path: Path) -> module.Source:
     """A data set whose mirror answers, with a download of the test's own."""
     (tmp_path / "mirror").touch()
-    source = data.SOURCES[name]
-    return data._Source(download, source.raw, source.files, ((tmp_path / "mirror").as_uri(),))
+    source = module.SOURCES[name]
+    return module.Source(download, source.raw, source.files, ((tmp_path / "mirror").as_uri(),))
 
 
 def test_a_download_moves_whole_files_into_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(
-        data.SOURCES, "kmnist", mirrored("kmnist", lambda root, train: write_blank(Path(root), "kmnist"), tmp_path)
+        module.SOURCES, "kmnist", mirrored("kmnist", lambda root, train: write_blank(Path(root), "kmnist"), tmp_path)
     )
     said: list[str] = []
     assert len(load_data_set("kmnist", tmp_path / "data", said.append).test) == 10_000
@@ -195,7 +197,7 @@ def test_a_download_that_breaks_off_leaves_nothing_behind(tmp_path: Path, monkey
         (Path(root) / "KMNIST/raw/train-images-idx3-ubyte").write_bytes(b"half")
         raise RuntimeError("connection reset")
 
-    monkeypatch.setitem(data.SOURCES, "kmnist", mirrored("kmnist", broken, tmp_path))
+    monkeypatch.setitem(module.SOURCES, "kmnist", mirrored("kmnist", broken, tmp_path))
     with pytest.raises(DataUnavailableError, match="its download failed: connection reset"):
         load_data_set("kmnist", tmp_path / "data")
     assert list((tmp_path / "data").rglob("*")) == []
@@ -208,7 +210,7 @@ def test_a_download_of_something_else_is_refused_and_leaves_nothing(
         write_blank(Path(root), "kmnist")
         (Path(root) / "KMNIST/raw/t10k-labels-idx1-ubyte").write_bytes(b"<html>")
 
-    monkeypatch.setitem(data.SOURCES, "kmnist", mirrored("kmnist", wrong, tmp_path))
+    monkeypatch.setitem(module.SOURCES, "kmnist", mirrored("kmnist", wrong, tmp_path))
     with pytest.raises(DataFileError, match="t10k-labels-idx1-ubyte is not the file that its name says"):
         load_data_set("kmnist", tmp_path / "data")
     assert list((tmp_path / "data").rglob("*")) == []

@@ -1,0 +1,1 @@
+"""Where data sets come from: a module for each way in which people have them. `training.data` is the door."""
