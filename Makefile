@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help setup protos train fakes export inspect serve evaluate test test-wheel lint clean bench-train bench-serve bench-faults \
-        bench-pictures bench-detectors attack prove-resume prove-export publish-protos mutants
+        bench-pictures bench-strangers bench-detectors attack prove-resume prove-export publish-protos mutants
 
 PYTHON ?= python3
 VENV   := .venv
@@ -60,6 +60,7 @@ help:
 	@echo "  make bench-serve          the server under load beside the limits and the alternatives; needs h2load    [BENCH_ARGS=...]"
 	@echo "  make bench-faults         wrong learning rates and batches: what a run makes of them (over an hour)    [BENCH_ARGS=...]"
 	@echo "  make bench-pictures       how pictures of digits come through normalisation    [BENCH_ARGS=...]"
+	@echo "  make bench-strangers      what the detector says of others' pictures and fakes, and of ours as files    PICTURES=... [BENCH_ARGS=...]"
 	@echo "  make bench-detectors      detectors that each never saw one kind of fakes, for the latest run (half an hour)    [RUN=..., BENCH_ARGS=...]"
 	@echo "  make attack               what strangers' connections do to the server's other callers (a quarter of an hour)    [BENCH_ARGS=\"rapid-reset --calls 300\"]"
 	@echo "  make prove-resume         killed at 50 random moments and resumed: the same run, bit by bit    [BENCH_ARGS=...]"
@@ -116,6 +117,9 @@ bench-faults: $(TRAIN)
 
 bench-pictures: $(DEV)
 	$(BIN)/python -m benchmarks.score_pictures $(BENCH_ARGS)
+
+bench-strangers: $(DEV)
+	$(BIN)/python -m benchmarks.score_strangers $(call quote,$(PICTURES)) $(BENCH_ARGS)
 
 bench-detectors: $(TRAIN)
 	$(BIN)/python -m benchmarks.leave_one_out $(call quote,$(RUN)) $(BENCH_ARGS)

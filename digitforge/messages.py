@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -9,6 +10,8 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
+from digitforge.pictures.errors import PictureError
+from digitforge.pictures.files import prepare_file
 from digitforge.pictures.png import encode_png
 from digitforge.pictures.sizes import RAW_BYTES, SIDE
 from digitforge.verdict import Verdict
@@ -134,6 +137,8 @@ def score_request(image: Image, version: int, return_image: bool) -> pb.ScoreReq
     """
     if isinstance(image, bytes | bytearray | memoryview):
         data = bytes(image)
+        with suppress(PictureError):  # what cannot be opened here is the server's to refuse
+            data = prepare_file(data)
         # 784 bytes are raw pixels or, by their first bytes, a file; any other number can only be a file.
         kind = pb.IMAGE_FORMAT_UNSPECIFIED if len(data) == RAW_BYTES else pb.IMAGE_FORMAT_PNG
     else:

@@ -295,7 +295,7 @@ def _enlargement(length: int, side: int, border: int, kernel: Image.Resampling, 
     up = np.pad(enlarged, ((0, 0), (border, border)))
     if kept != length:
         up = np.asarray(Image.fromarray(up).resize((kept, side), Image.Resampling.BOX))
-    weights = up.T.astype(np.float64)
+    weights: NDArray[np.float64] = up.T.astype(np.float64)
     inner = np.ones(kept, np.bool_)
     if kernel == Image.Resampling.NEAREST and kept >= BLOCK * side:
         inner[1:] &= (weights[1:] == weights[:-1]).all(axis=1)

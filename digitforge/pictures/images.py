@@ -79,7 +79,8 @@ def open_file(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageFile:
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise PictureError(
-            f"{len(data)} bytes that are neither {RAW_BYTES} raw ones nor a PNG, JPEG, WebP, BMP or GIF file"
+            f"{len(data)} bytes that are neither {RAW_BYTES} raw ones nor a PNG, JPEG, WebP, BMP or GIF file; "
+            "digitforge score and the Python client convert TIFF, AVIF and, with the extra 'heic', HEIC"
         ) from error
     except Image.DecompressionBombError as error:  # so many that Pillow itself does not go on
         size = str(error).partition(" exceeds")[0]
@@ -88,7 +89,8 @@ def open_file(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageFile:
         raise PictureError(f"cannot be read: {error}") from error
     if (pixels := image.width * image.height) > max_pixels:
         raise PictureError(
-            f"{image.width}x{image.height} = {pixels} pixels, the limit is {max_pixels}; send a smaller picture"
+            f"{image.width}x{image.height} = {pixels} pixels, the limit is {max_pixels}; "
+            "send a smaller picture, as digitforge score and the Python client do"
         )
     return image
 

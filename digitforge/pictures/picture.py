@@ -37,11 +37,15 @@ def upright_grey(image: Image.Image) -> Image.Image:
     """
     image.draft("RGB", (ENOUGH, ENOUGH))  # type: ignore[no-untyped-call]
     image.load()
-    grey = _grey(image)
+    return turned(_grey(image), image)
+
+
+def turned(picture: Image.Image, image: Image.Image) -> Image.Image:
+    """A picture as its camera was held, by the note (EXIF) in the image that it is made from."""
     with suppress(Exception):  # a damaged note, on which Pillow raises whatever it stumbles upon, is no note
         if (turn := TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))) is not None:
-            return grey.transpose(turn)
-    return grey
+            return picture.transpose(turn)
+    return picture
 
 
 def _grey(image: Image.Image) -> Image.Image:
