@@ -37,12 +37,14 @@ class Variant:
         frechet_share: How far its Fréchet distance may be from that of the float32 pair, in shares of it.
         auroc_share: The same of the AUROC.
         mean_levels: How many levels of 255 its pixels may be off on average.
+        mean_probability: How far each of its detector's probabilities may be off on average.
     """
 
     convert: Callable[[onnx.ModelProto, Rows], onnx.ModelProto]
     frechet_share: float
     auroc_share: float
     mean_levels: float
+    mean_probability: float = 0.005
 
 
 VARIANTS = {
@@ -91,6 +93,8 @@ def write_variant(
     pixels = Pixels.between(variant_images, images)
     if pixels.mean > variant.mean_levels:
         raise VerificationError(f"{what}: {pixels}; at most {variant.mean_levels} on average is allowed")
+    seen = {"images": np.concatenate([images, trial.reference.images[:ROWS].numpy()])}
+    _check_probabilities(what, folders[DISCRIMINATOR] / MODEL_FILE, files[DISCRIMINATOR], seen, variant)
     for model, inputs in ((GENERATOR, rows), (DISCRIMINATOR, {"images": images})):
         described = onnx.load(files[model])
         onnx.helper.set_model_props(described, with_quality(described, name, quality))
@@ -101,6 +105,18 @@ def write_variant(
         f"{name}: Fréchet distance {quality['frechet_distance']:.5g} (fp32: {expected['frechet_distance']:.5g}), "
         f"AUROC {quality['auroc']:.5g} ({expected['auroc']:.5g}); {pixels}"
     )
+
+
+def _check_probabilities(what: str, fp32: Path, file: Path, rows: Rows, variant: Variant) -> None:
+    """Of every output but the logit: what it says of a class, or of showing one digit, is in no figure of quality."""
+    sessions = [open_session(path) for path in (file, fp32)]
+    names = [node.name for node in sessions[0].get_outputs() if node.name != "logit"]
+    for name, found, expected in zip(names, *(run_in_chunks(each, names, rows) for each in sessions), strict=True):
+        shift = float(np.abs(found - expected).mean())
+        if not shift <= variant.mean_probability:  # NaN is not
+            raise VerificationError(
+                f"{what}: {name} is off by {shift:.3g} on average; at most {variant.mean_probability} is allowed"
+            )
 
 
 def calibration_rows(generator: Path, trial: Trial) -> dict[str, dict[str, np.ndarray]]:

@@ -187,6 +187,35 @@ def test_a_variant_out_of_its_bounds_is_refused_with_the_figures(
             (folder / variant_file("spoiled")).unlink()
 
 
+@pytest.mark.parametrize("head", ["digit_logits", "one_digit_logit"])
+def test_a_variant_whose_heads_say_something_else_is_refused(
+    exported: tuple[Checkpoint, Path], reference: FullReference, head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No figure of quality knows of them."""
+
+    def spoil(model: onnx.ModelProto, _: object) -> onnx.ModelProto:
+        for tensor in model.graph.initializer:
+            if tensor.name.endswith(f"{head}.bias"):
+                array = onnx.numpy_helper.to_array(tensor).copy()
+                array[0] += np.float32(0.5)
+                tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
+        return model
+
+    run, repository = exported
+    folders = {model: repository / model / "1" for model in MODELS}
+    signature = {model: tensors_of(onnx.load(folder / MODEL_FILE)) for model, folder in folders.items()}
+    trial = Trial.of(run.config.latent_size, run.config.classes, reference)
+    expected = onnx_quality(trial, *(folders[model] / MODEL_FILE for model in MODELS))
+    monkeypatch.setitem(VARIANTS, "spoiled", type(VARIANTS["int8"])(spoil, 0.02, 0.01, 1.0))
+    output = {"digit_logits": "digit_probabilities", "one_digit_logit": "one_digit_probability"}[head]
+    try:
+        with pytest.raises(VerificationError, match=rf"{output} is off by 0\.\d+ on average; at most 0\.005 is"):
+            write_variant("spoiled", folders, signature, trial, expected)
+    finally:
+        for folder in folders.values():
+            (folder / variant_file("spoiled")).unlink()
+
+
 def test_a_variant_needs_real_digits_to_be_measured_with(run_of: RunOf, tmp_path: Path) -> None:
     with pytest.raises(VerificationError, match=r"int8 must carry a quality of their own.*reference\.npz"):
         export(run_of(PRESETS["default"]), tmp_path / "models", tmp_path, ("int8",))
