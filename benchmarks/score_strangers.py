@@ -137,9 +137,9 @@ def main(arguments: list[str] | None = None) -> int:
     our_own(table, real, labels, fakes)
     close = closeness(detector, real, labels, fakes)
     print(text_table(["what", "within 0.05"], [[name, f"{share:.3f}"] for name, share in close.items()]))
-    print(
-        write_json(NAME, figures, f"{options.pictures.name}, {options.count} of our own; detector of {options.models}")
-    )
+    figures = {"rows": table.rows, "close": close}
+    how = f"{options.pictures.name}, {options.count} of our own; detector of {options.models}"
+    print(write_json(NAME, figures, how))
     return 0
 
 

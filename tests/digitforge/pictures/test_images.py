@@ -144,7 +144,7 @@ def test_raw_pixels_are_nothing_only_where_all_are_black(pixels: np.ndarray) -> 
 
 
 def test_image_in_the_form_is_decoded_in_place_and_no_other(pixels: np.ndarray) -> None:
-    for levels in (pixels, 255 - pixels, np.roll(pixels, 2, axis=1)):
+    for levels in (pixels, 255 - pixels):
         data = encode_png(levels)
         in_place = decode_in_place(data)
         assert in_place is not None
