@@ -123,8 +123,8 @@ def _part(image: NDArray[np.uint8], top: int, left: int) -> NDArray[np.uint8]:
 
 def _box(image: NDArray[np.uint8]) -> tuple[int, int, int, int]:
     """Top, left, bottom and right of what is brighter than `INK`; there must be such."""
-    bright = image > INK
-    rows, columns = bright.any(axis=1), bright.any(axis=0)
+    bright: NDArray[np.bool_] = image > INK
+    rows, columns = np.any(bright, axis=1), np.any(bright, axis=0)
     height, width = image.shape
     return (
         int(rows.argmax()),
@@ -220,14 +220,14 @@ def _reduced(grey: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
 
 def _solved(shown: NDArray[np.float32], rows: "_Enlargement", columns: "_Enlargement") -> NDArray[np.float32]:
     """The small image, 0 to 255. Where a kernel overshot, what was cut off is filled in from the image found so far."""
-    small = rows.down @ shown @ columns.down.T
+    small: NDArray[np.floating] = rows.down @ shown @ columns.down.T
     for _ in range(ROUNDS):
         enlarged = rows.up @ small.clip(0, 255) @ columns.up.T
         uncut = np.where(
             (enlarged > 255) & (shown >= 254), enlarged, np.where((enlarged < 0) & (shown <= 1), enlarged, shown)
         )
         small = rows.down @ uncut.astype(np.float32) @ columns.down.T
-    return small.clip(0, 255)
+    return small.clip(0, 255).astype(np.float32)
 
 
 def _levelled(grey: NDArray[np.uint8]) -> NDArray[np.float32] | None:
