@@ -80,7 +80,7 @@ def export(
             write_onnx(graphs[model], few, list(signature[model].outputs), metadata_of(run, model), path)
             pixels = verify(path, graphs[model], signature[model], examples[model])
             say(f"{model}: equal to PyTorch in float64" + (f"; {pixels}" if pixels else ""))
-        (folders[GENERATOR] / MODEL_CARD).write_text(onnx_model_card(run), encoding="utf-8")
+        (folders[GENERATOR] / MODEL_CARD).write_text(onnx_model_card(run, discriminator.classes), encoding="utf-8")
         if trial is None:
             say(f"quality was not compared: the run keeps no real digits ({REFERENCE}, by measure_fully)")
             return

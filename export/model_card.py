@@ -1,7 +1,6 @@
 """The card of an exported pair: the run's, with ONNX Runtime in the place of PyTorch. It lies beside the generator."""
 
 from training.checkpoint import Checkpoint
-from training.config import CLASSES
 from training.model_card import MODEL_CARD as MODEL_CARD
 from training.model_card import describe, model_card
 
@@ -25,9 +24,9 @@ HEADS = """; `digit_probabilities` float32[batch, {classes}], of the class that 
 DIGITS = 'inputs["digit"] = np.arange(10)[:, None]  # a 0, a 1, ... a 9\n'
 
 
-def onnx_model_card(run: Checkpoint) -> str:
-    """The card of a finished run's pair as ONNX, as Markdown."""
+def onnx_model_card(run: Checkpoint, told_classes: int) -> str:
+    """The card of a finished run's pair as ONNX, as Markdown; the detector tells so many classes apart, or 0."""
     about = describe(run)
     digits = DIGITS if run.config.classes else ""
-    heads = HEADS.format(classes=CLASSES) if run.config.detector_images else ""
+    heads = HEADS.format(classes=told_classes) if told_classes else ""
     return model_card(about, LOADING.format(latent_size=about["latent_size"], digits=digits, heads=heads))

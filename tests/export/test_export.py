@@ -294,6 +294,7 @@ def test_the_card_beside_the_generator_says_how_to_run_it(
     monkeypatch.chdir(request.getfixturevalue(repository) / "generator" / "1")
     card = Path("MODEL_CARD.md").read_text(encoding="utf-8")
     assert "run `untrained" in card
+    assert ("`digit_probabilities` float32[batch, 10]" in card) == (repository == "model_repository")
     (snippet,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
     names: dict[str, Any] = {}
     exec(snippet, names)
