@@ -49,8 +49,15 @@ def find_digit(ink: NDArray[np.float32], threshold: float) -> tuple[NDArray[np.b
     kept = _reached(parts, boxes)
     near = _grown(np.isin(labels, kept))
     mask = np.repeat(np.repeat(near, step, axis=0), step, axis=1)[:height, :width]
-    others = [boxes[part] for part in parts[1:] if mass[part] >= COMPARABLE * mass[parts[0]]]
-    return mask, Found.SEVERAL if _are_several(boxes[parts[0]], others) else Found.ONE
+    return mask, Found.SEVERAL if _are_several(_things(mass[labels] > 0, inked)) else Found.ONE
+
+
+def _things(there: NDArray[np.bool_], inked: NDArray[np.float64]) -> list[tuple[int, ...]]:
+    """The boxes of what is apart by more than two cells, so that no thin line is several; the one of most ink first."""
+    labels = np.where(there, connected_parts(_grown(there)), 0)
+    mass = np.bincount(labels.ravel(), np.where(there, inked, 0).ravel())
+    things = [int(thing) for thing in np.argsort(-mass) if mass[thing] > COMPARABLE * mass.max()]
+    return [bounding_box(labels == thing) for thing in things]
 
 
 def _without_frames(labels: NDArray[np.intp], inked: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -72,8 +79,9 @@ def _without_frames(labels: NDArray[np.intp], inked: NDArray[np.float64]) -> NDA
     return mass
 
 
-def _are_several(largest: tuple[int, ...], others: list[tuple[int, ...]]) -> bool:
-    """Whether one of the other parts is a thing of its own, and not a digit's loose bar or a half of a broken one."""
+def _are_several(things: list[tuple[int, ...]]) -> bool:
+    """Whether one beside the first is a thing of its own, and not a digit's loose bar or a half of a broken one."""
+    largest, *others = things
     if len(others) >= MANY:
         return True
     height, width = largest[2] - largest[0], largest[3] - largest[1]

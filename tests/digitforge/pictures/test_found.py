@@ -43,6 +43,14 @@ def test_digit_in_two_halves_is_one() -> None:
     assert normalise(page([(150, 100), (150, 200), (190, 200)], [(215, 130), (215, 300)])).found == Found.ONE  # a four
 
 
+def test_line_of_one_pixel_is_one() -> None:
+    image = Image.new("L", (110, 150))
+    pencil = ImageDraw.Draw(image)
+    pencil.line([(20, 20), (85, 22), (50, 130)], fill=255)
+    pencil.line([(40, 75), (90, 70)], fill=255)
+    assert normalise(image).found == Found.ONE
+
+
 @pytest.mark.parametrize("right", [-120, 110, 160])
 def test_digits_beside_each_other_are_several(right: int) -> None:
     assert normalise(page(SEVEN, moved(SEVEN, right))).found == Found.SEVERAL
