@@ -205,7 +205,7 @@ class Knowing(Denoiser):
 def test_a_denoiser_that_knows_the_image_is_led_to_it(flow: bool, fresh: float) -> None:
     recipe = DiffusionRecipe(flow=flow)
     image = torch.linspace(-1, 1, 784).view(1, 1, 28, 28)
-    levels = sampled(recipe, Knowing(recipe, image), 3, 7, fresh, rng())
+    levels = sampled(recipe, Knowing(recipe, image), torch.zeros(28, 28), 3, 7, fresh, rng())
     assert (levels - 127.5 * (image[0] + 1)).abs().max() < 0.05
 
 

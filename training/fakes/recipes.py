@@ -10,18 +10,22 @@ from training.fakes.recipe import Recipe
 GANS: dict[str, dict[str, GanRecipe]] = {
     "dcgan": {
         "dcgan": GanRecipe("transposed"),
+        "dcgan-32": GanRecipe("transposed large", width=24, seed=3),
     },
     "keras gan": {
         "keras-dcgan": GanRecipe("kernel 5", norm="dropout", seed=4),
+        "keras-cgan": GanRecipe("kernel 7", norm="none", classes="told", last="sigmoid", width=16, seed=5),
     },
     "upsampling gan": {
         "upsampled": GanRecipe("upsampled nearest", batch_statistics=True, seed=6),
+        "upsampled-lsgan": GanRecipe("upsampled bilinear", loss="least squares", seed=7),
     },
     "gan collection": {
         "collection-gan": GanRecipe(
             "two dense", last="sigmoid", width=24, lr=2e-4, images=600_000, snapshots=(0.1, 1.0), seed=8
         ),
         "collection-lsgan": GanRecipe("two dense", loss="least squares", width=24, seed=9),
+        "collection-dragan": GanRecipe("two dense", loss="dragan", last="sigmoid", width=24, seed=10),
     },
     "mlp gan": {
         "mlp-gan": GanRecipe(
@@ -51,6 +55,7 @@ AUTOENCODERS: dict[str, dict[str, AutoencoderRecipe]] = {
         ),
     },
     "autoencoder": {
+        "autoencoder": AutoencoderRecipe("upsampling", 24, seed=32),
         "autoencoder-codes": AutoencoderRecipe("codes", 4, 24, seed=33),
     },
 }
