@@ -23,6 +23,7 @@ NAMES = (
     "preset",
     "latent_size",
     "classes",
+    "class_names",
     "images_seen",
     "training_seconds",
     "source_commit",

@@ -21,12 +21,12 @@ The detector takes `images` uint8[batch, 28, 28]. Its answers are `logit` and `r
 float32[batch, 1]{heads}."""
 HEADS = """; `digit_probabilities` float32[batch, {classes}], of the class that an image shows if it shows one; and
 `one_digit_probability` float32[batch, 1], that it shows one"""
-DIGITS = 'inputs["digit"] = np.arange(10)[:, None]  # a 0, a 1, ... a 9\n'
+DIGITS = 'inputs["digit"] = np.arange(10)[:, None] % {classes}  # the classes in turn\n'
 
 
 def onnx_model_card(run: Checkpoint, told_classes: int) -> str:
     """The card of a finished run's pair as ONNX, as Markdown; the detector tells so many classes apart, or 0."""
     about = describe(run)
-    digits = DIGITS if run.config.classes else ""
+    digits = DIGITS.format(classes=run.config.classes) if run.config.classes else ""
     heads = HEADS.format(classes=told_classes) if told_classes else ""
     return model_card(about, LOADING.format(latent_size=about["latent_size"], digits=digits, heads=heads))

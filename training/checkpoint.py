@@ -34,6 +34,7 @@ class Checkpoint:
         run_id: The run's name in the world, the same in all that is made from it.
         source_commit: The commit of the trainer's source, `-dirty` behind it if changed, or `unknown`.
         torch_version: The torch that wrote it; empty in older ones.
+        data_fingerprint: `DataSet.fingerprint()` of what it was begun with; empty in older ones.
         images_seen: The clock.
         elapsed_s: Seconds spent in the loop so far.
         gan: `Gan.state_dict()`; None before the first step.
@@ -52,6 +53,7 @@ class Checkpoint:
     run_id: str
     source_commit: str
     torch_version: str = torch.__version__
+    data_fingerprint: str = ""
     images_seen: int = 0
     elapsed_s: float = 0.0
     gan: dict[str, Any] | None = None

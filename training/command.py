@@ -71,7 +71,8 @@ def run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
         if state.finished:
             tell(f"{path} is finished")
             return 0
-        arguments = shlex.join(["--resume", "--out", str(path)])
+        where = ["--data-dir", str(options.data_dir)] if options.data_dir else []
+        arguments = shlex.join(["--resume", "--out", str(path), *where])
         again = f"{make('train', TRAIN_ARGS=arguments)} (or digitforge-train {arguments})"
         together = f", {workers.count} workers" if workers.count > 1 else ""
         what = f"preset {state.config.preset}, data set {state.dataset}"
@@ -116,13 +117,21 @@ def prepare(
                 f"the run so far was made by torch {state.torch_version}, this is {torch.__version__}: it goes on, but "
                 f"not to the same bits; for these: pip install torch=={state.torch_version.partition('+')[0]}"
             )
-        return path, state, load_data_set(state.dataset, options.data_dir, tell)
+        data = load_data_set(state.dataset, options.data_dir, tell, state.config.as_is)
+        if state.data_fingerprint not in ("", data.fingerprint()) and not state.finished:
+            raise CheckpointError(
+                f"the data set {data.name} is not what {path} began with: files were added, changed or removed; put "
+                "back what was there, or begin another run"
+            )
+        return path, state, data
     config = configure(overrides)
     if workers.first and options.out and options.out.exists() and any(options.out.iterdir()):
         raise UsageError(f"--out {options.out} is not empty: go on with it by --resume, or name another folder")
-    data = load_data_set(config.dataset, options.data_dir, tell)
-    config = config.with_options({"dataset": data.name})  # what `auto` turned out to be
-    state = Checkpoint(config, new_run_id(config.preset, data.name), source_commit())
+    data = load_data_set(config.dataset, options.data_dir, tell, config.as_is)
+    config = for_data_set(config, data, overrides)
+    state = Checkpoint(
+        config, new_run_id(config.preset, data.name), source_commit(), data_fingerprint=data.fingerprint()
+    )
     name = f"{config.preset}-{data.name}"
     if not workers.first:
         return options.out or RUNS / name, state, data  # it does not write there
@@ -134,6 +143,26 @@ def prepare(
         path.mkdir(parents=True, exist_ok=True)
     save_checkpoint(state, path)  # from here on, whatever happens, it can be resumed
     return path, state, data
+
+
+def for_data_set(config: TrainingConfig, data: DataSet, overrides: dict[str, Any]) -> TrainingConfig:
+    """A config with what is known once its data set is there: what `auto` turned out to be, and the classes.
+
+    Raises:
+        UsageError: Other classes were asked for than there are.
+    """
+    found: dict[str, Any] = {"dataset": data.name}
+    if "class_names" not in overrides:
+        found["class_names"] = data.class_names
+    elif len(config.class_names) != len(data.class_names):
+        raise UsageError(
+            f"--class-names gives {len(config.class_names)} names, and {data.name} has {len(data.class_names)} classes"
+        )
+    if not data.class_names and config.class_conditional:
+        if "class_conditional" in overrides:
+            raise UsageError(f"--class-conditional: {data.name} has no classes")
+        found["class_conditional"] = False
+    return config.with_options(found)
 
 
 def real_name(path: Path) -> Path:
@@ -180,7 +209,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--data-dir",
         type=Path,
         default=os.environ.get("DATA_DIR") or None,
-        help=f"folder of the data sets, in torchvision's layout (default: $DATA_DIR, else {DEFAULT_FOLDER})",
+        help="folder of the data sets, or the pictures, IDX files or CSV file themselves "
+        f"(default: $DATA_DIR, else {DEFAULT_FOLDER})",
     )
     parser.add_argument("--out", type=Path, help=f"the run's folder (default: a new one in {RUNS})")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out (default: the latest)")
@@ -189,8 +219,10 @@ def build_parser() -> argparse.ArgumentParser:
     for name, field in TrainingConfig.model_fields.items():
         if name == "preset":
             continue
-        choices: dict[str, Any] = {"choices": NAMES} if name == "dataset" else {"metavar": metavar(field.annotation)}
-        fields.add_argument(f"--{flag(name)}", dest=name, default=argparse.SUPPRESS, help=field.description, **choices)
+        kind: dict[str, Any] = {"choices": NAMES} if name == "dataset" else {"metavar": metavar(field.annotation)}
+        if field.annotation is bool:
+            kind |= {"nargs": "?", "const": "true"}
+        fields.add_argument(f"--{flag(name)}", dest=name, default=argparse.SUPPRESS, help=field.description, **kind)
     return parser
 
 
@@ -202,7 +234,7 @@ def flag(name: str) -> str:
 def metavar(annotation: Any) -> str:
     """What an option takes, for the help text."""
     if get_origin(annotation) is tuple:
-        return "INT,INT,..."
+        return "NAME,NAME,..." if get_args(annotation)[0] is str else "INT,INT,..."
     return "|".join(kind.__name__.upper() for kind in get_args(annotation) or (annotation,) if kind is not NoneType)
 
 

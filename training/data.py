@@ -9,20 +9,23 @@ from pathlib import Path
 
 from training.data_sets.errors import DataFileError as DataFileError
 from training.data_sets.errors import DataUnavailableError as DataUnavailableError
+from training.data_sets.idx_set import IDX, load_idx
+from training.data_sets.kaggle_digits import KAGGLE_DIGITS, load_kaggle_digits
 from training.data_sets.labelled_images import DataSet as DataSet
 from training.data_sets.labelled_images import LabelledImages as LabelledImages
 from training.data_sets.labelled_images import split
+from training.data_sets.picture_folder import FOLDER, load_folder
 from training.data_sets.small_digits import load_small_digits
 from training.data_sets.torchvision_sets import MNIST, SOURCES, load_torchvision_set
 from training.data_sets.torchvision_sets import images_at_hand as images_at_hand
 
 SMALL_DIGITS = "sklearn-digits"
 AUTO = "auto"
-NAMES = (AUTO, *SOURCES, SMALL_DIGITS)
+NAMES = (AUTO, *SOURCES, SMALL_DIGITS, KAGGLE_DIGITS, IDX, FOLDER)
 DEFAULT_FOLDER = Path("data")
 
 
-def load_data_set(name: str, data_dir: Path | None, say: Callable[[str], None] = print) -> DataSet:
+def load_data_set(name: str, data_dir: Path | None, say: Callable[[str], None] = print, as_is: bool = False) -> DataSet:
     """Load a data set by name, downloading it into `data_dir` where it is not there yet.
 
     `auto` is MNIST. Where that is not to be had and nobody named a folder, it is scikit-learn's small digits, and `say`
@@ -31,7 +34,8 @@ def load_data_set(name: str, data_dir: Path | None, say: Callable[[str], None] =
     Args:
         name: One of `NAMES`.
         data_dir: The folder of the data sets; None where nobody named one: it is `data` then.
-        say: Told of a download.
+        say: Told of a download, and of what is left out.
+        as_is: Pictures of another size than 28x28 are reduced as they are; else they are brought to MNIST's form.
 
     Raises:
         DataUnavailableError: It is neither in `data_dir` nor to be downloaded, or the name is unknown.
@@ -42,6 +46,12 @@ def load_data_set(name: str, data_dir: Path | None, say: Callable[[str], None] =
         return _small_digits()
     if name in SOURCES:
         return load_torchvision_set(name, folder, say)
+    if name == KAGGLE_DIGITS:
+        return load_kaggle_digits(folder)
+    if name in (FOLDER, IDX):
+        if data_dir is None:
+            raise DataUnavailableError(f"--dataset {name} needs the folder of the data: give it with --data-dir")
+        return (load_folder if name == FOLDER else load_idx)(data_dir, as_is, say)
     if name != AUTO:
         raise DataUnavailableError(f"data set {name!r} is unknown; known are {', '.join(NAMES)}")
     try:

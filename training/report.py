@@ -122,8 +122,8 @@ def settings(config: TrainingConfig) -> list[Setting]:
     for name, field in TrainingConfig.model_fields.items():
         value = getattr(config, name)
         planned = getattr(preset, name) if preset else value
-        # What `auto` turned out to be is nobody's choice.
-        same = value == planned or (name == "dataset" and planned == "auto")
+        # What `auto` turned out to be is nobody's choice, nor are the classes of a data set.
+        same = value == planned or name == "class_names" or (name == "dataset" and planned == "auto")
         listed.append(Setting(name, _write(value), None if same else _write(planned), field.description or ""))
     return listed
 

@@ -76,6 +76,7 @@ class RunFolder:
     def __init__(self, path: Path, config: TrainingConfig, images_seen: int = 0, writing: bool = True) -> None:
         self.path = path
         self.writing = writing
+        self.columns = SHEET_COLUMNS - SHEET_COLUMNS % (config.classes or 1)
         if not writing:
             return
         self.sheets = path / "sheets"
@@ -120,11 +121,11 @@ class RunFolder:
             self._events.add_text("events", f"**{event.replace('_', ' ')}**: {text}", images_seen)
 
     def save_sheet(self, name: str, images: Tensor, images_seen: int = 0) -> None:
-        """float[count, 784] in the generator's scale, shown as 0.5 * (x + 1), ten a row."""
+        """float[count, 784] in the generator's scale, shown as 0.5 * (x + 1): ten a row, or as many classes as fit."""
         if not self.writing:
             return
         pictures = (0.5 * (images.float().unflatten(1, (1, 28, 28)) + 1)).clamp(0, 1)
-        sheet = make_grid(pictures, nrow=SHEET_COLUMNS)
+        sheet = make_grid(pictures, nrow=self.columns)
         with whole_file(self.sheets / f"{name}.png") as file:
             save_image(sheet, file, format="png")
         with naming(self.path):

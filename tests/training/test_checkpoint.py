@@ -27,6 +27,7 @@ def test_every_field_is_read_as_it_was_written(tmp_path: Path) -> None:
         run_id="my-run",
         source_commit="abc, def",
         torch_version="0.0",
+        data_fingerprint="f00",
         images_seen=1234,
         elapsed_s=5.5,
         gan={"steps": 7},

@@ -93,14 +93,27 @@ def read_bytes(path: Path) -> bytes:
         raise DataFileError(f"{path} is truncated or corrupt: {error}") from error
 
 
-def read_any(path: Path) -> NDArray[np.generic] | None:
-    """The values of any IDX file; None where it is none.
+def is_idx(path: Path) -> int:
+    """The number of dimensions of an IDX file, by its first bytes; 0 of a file that is none or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            compressed = file.read(2) == GZIP
+        with gzip.open(path) if compressed else path.open("rb") as file:
+            magic = file.read(4)
+    except (OSError, EOFError, zlib.error):
+        return 0
+    return magic[3] if len(magic) == 4 and magic[:2] == b"\0\0" and magic[2] in TYPES else 0
+
+
+def read_idx(path: Path) -> NDArray[np.generic]:
+    """The values of any IDX file, in its shape.
 
     Raises:
-        DataFileError: It is one, and truncated or corrupt.
+        DataFileError: It is truncated or corrupt.
     """
     content = read_bytes(path)
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES or not 1 <= content[3] <= 4:
-        return None
-    file = IdxFile(path.name, struct.unpack_from(f">{content[3]}I", content, 4), content[2])
-    return file.read(path)
+    try:
+        shape = struct.unpack_from(f">{content[3]}I", content, 4)
+    except (IndexError, struct.error) as error:
+        raise DataFileError(f"{path} is truncated: it ends in its header") from error
+    return IdxFile(path.name, shape, content[2]).read(path)

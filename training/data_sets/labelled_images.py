@@ -98,7 +98,7 @@ def split_by_content(
         start, held_out = 0, max(LEAST, upto(1 / HELD_OUT_OF_TRAINING))
     fit = ordered[start + held_out :]
     if min(len(fit), len(test)) < LEAST:
-        raise DataFileError(f"{len(images)} images are too few: at least {3 * LEAST} are needed, and 200 for a start")
+        raise DataFileError(f"{len(images)} pictures are too few: at least {3 * LEAST} are needed, and 200 for a start")
     return fit, ordered[start : start + held_out], test
 
 
