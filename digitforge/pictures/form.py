@@ -123,8 +123,7 @@ def _part(image: NDArray[np.uint8], top: int, left: int) -> NDArray[np.uint8]:
 
 def _box(image: NDArray[np.uint8]) -> tuple[int, int, int, int]:
     """Top, left, bottom and right of what is brighter than `INK`; there must be such."""
-    rows: NDArray[np.bool_] = (image > INK).any(axis=1)
-    columns: NDArray[np.bool_] = (image > INK).any(axis=0)
+    rows, columns = np.any(image > INK, axis=1), np.any(image > INK, axis=0)
     height, width = image.shape
     return (
         int(rows.argmax()),

@@ -20,6 +20,7 @@ from PIL import Image
 from digitforge import pictures
 from digitforge.machine.cores import cores_allowed
 from digitforge.pictures.errors import PictureError
+from digitforge.pictures.files import prepare_file
 from digitforge.pictures.images import decode, open_file
 from digitforge.pictures.normalisation import normalise
 from digitforge.pictures.picture import upright_grey
@@ -36,14 +37,12 @@ Result = TypeVar("Result")
 def form_of_file(path: Path, as_is: bool) -> NDArray[np.uint8] | str:
     """A picture's file as uint8[28, 28], or in words why it is none.
 
-    One of 28x28 is taken as it is, white ink on black. In another the digit, or whatever was drawn, is looked for and
-    brought to MNIST's form; `as_is` crops it to a square in the middle instead and reduces that.
+    The digit, or whatever was drawn, is looked for and brought to MNIST's form, unless it has it; `as_is` crops the
+    picture to a square in the middle instead, and reduces that to grey levels that are taken for white ink on black.
     """
     try:
-        image = open_file(path.read_bytes(), MAX_PIXELS)
-        if as_is and image.size != (SIDE, SIDE):
-            return square(upright_grey(image))
-        return _or_blank(decode(image).pixels)
+        image = open_file(prepare_file(path.read_bytes()), MAX_PIXELS)
+        return square(upright_grey(image)) if as_is else _or_blank(decode(image).pixels)
     except PictureError as error:
         return str(error)
     except OSError as error:
@@ -57,7 +56,7 @@ def form_of_pixels(pixels: NDArray[np.uint8], as_is: bool) -> NDArray[np.uint8] 
     if pixels.shape == (SIDE, SIDE):
         return pixels
     image = Image.fromarray(pixels)
-    return square(image) if as_is else _or_blank(normalise(image))
+    return square(image) if as_is else _or_blank(normalise(image).pixels)
 
 
 def square(image: Image.Image) -> NDArray[np.uint8]:
