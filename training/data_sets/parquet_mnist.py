@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitforge.pictures.errors import PictureError
-from digitforge.pictures.images import decode_file
+from digitforge.pictures.images import open_file
+from digitforge.pictures.picture import upright_grey
 from training.data_sets.errors import DataFileError, DataUnavailableError
 from training.data_sets.idx_files import IdxFile
 
@@ -48,9 +49,9 @@ def read_parquet(
     say(f"reading MNIST from {', '.join(map(str, paths))}")
     rows = list(chain.from_iterable(map(_rows, paths)))
     try:
-        images = np.stack([decode_file(png).pixels for png, _ in rows])
+        images = np.stack([np.asarray(upright_grey(open_file(png))) for png, _ in rows])
         labels = np.array([label for _, label in rows], np.uint8)
-    except (PictureError, TypeError, ValueError, OverflowError) as error:
+    except (PictureError, OSError, SyntaxError, TypeError, ValueError, OverflowError) as error:
         raise DataFileError(f"{paths[0]} does not hold MNIST's images: {error}") from error
     for file, values in zip(files, (images, labels), strict=True):
         file.check_md5(file.header + values.tobytes(), paths[0])
