@@ -123,7 +123,7 @@ def _part(image: NDArray[np.uint8], top: int, left: int) -> NDArray[np.uint8]:
 
 def _box(image: NDArray[np.uint8]) -> tuple[int, int, int, int]:
     """Top, left, bottom and right of what is brighter than `INK`; there must be such."""
-    rows, columns = np.any(image > INK, axis=1), np.any(image > INK, axis=0)
+    rows, columns = image.max(axis=1) > INK, image.max(axis=0) > INK
     height, width = image.shape
     return (
         int(rows.argmax()),
