@@ -52,7 +52,9 @@ def otsu(values: NDArray[np.float32]) -> float:
     top = float(values.max())
     if top <= 0:
         return 0.0
-    counts, edges = np.histogram(values.clip(0, None), bins=256, range=(0, top))
+    bins = (values.clip(0, None) * (256 / top)).astype(np.uint16).clip(0, 255)
+    counts = np.bincount(bins.ravel(), minlength=256)
+    edges = np.linspace(0, top, 257)
     centres = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)
     above = below[-1] - below

@@ -30,6 +30,10 @@ def find_sheet(grey: NDArray[np.float32]) -> tuple[float, float, float, float] |
     rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
     if min(rows, columns) < GRID / 6:
         return None
+    outermost = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    some = grey[height // 4 : height - height // 4 : 4, width // 4 : width - width // 4 : 4]
+    if abs(float(np.median(some)) - float(np.median(outermost))) < STEP / 2:  # as of most pictures
+        return None
     cells = np.asarray(Image.fromarray(grey).resize((columns, rows), Image.Resampling.BOX))
     edge = np.concatenate([cells[0], cells[-1], cells[1:-1, 0], cells[1:-1, -1]])
     around = float(np.median(edge))
