@@ -87,7 +87,7 @@ def evaluate(
         "classifier": VERSION,
         "features": features_note(reference),
         "latent_seed": SEED,
-        "classes_asked": "0 to 9 in turn" if pair.classes else None,
+        "classes_asked": f"0 to {pair.classes - 1} in turn" if pair.classes else None,
         "neighbours": precision_recall.NEIGHBOURS,
         "kernel_subsets": [kernel.SUBSETS, kernel.SUBSET_SIZE] if len(reference) > kernel.SUBSET_SIZE else None,
         "kernel_seed": kernel.SEED,

@@ -1,7 +1,7 @@
 """`digitforge generate`: digits as a contact sheet, an array, or a file each."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from digitforge.commands.options import (
     whole,
 )
 from digitforge.machine.whole_file import naming, whole_file, write_whole
-from digitforge.messages import GeneratedDigits, joined
+from digitforge.messages import GeneratedDigits, Model, joined
 from digitforge.pictures.images import contact_sheet
 from digitforge.pictures.png import encode_png
 
@@ -41,7 +41,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="index of the first image in the stream (default: 0)",
     )
-    parser.add_argument("--digit", metavar="N", type=whole(0, 9), help="0 to 9 (default: all in turn)")
+    parser.add_argument(
+        "--digit",
+        metavar="CLASS",
+        type=class_of,
+        help="0 to 9, or a class by its name, as `digitforge models` tells them (default: all in turn)",
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=".png: a contact sheet; .npz: an array")
     parser.add_argument("--out-dir", type=Path, metavar="DIR", help="a 28x28 PNG each")
 
@@ -59,8 +64,11 @@ def run(client: Client, options: argparse.Namespace) -> int:
         check_file(options.output)
     else:
         check_folder("--out-dir", options.out_dir)
+    digit = options.digit
+    if isinstance(digit, str):
+        digit = number_of(digit, client.models(), options.model_version)
     chunks = client.generate_stream(
-        options.n, seed=options.seed, offset=options.offset, digit=options.digit, version=options.model_version
+        options.n, seed=options.seed, offset=options.offset, digit=digit, version=options.model_version
     )
     if options.out_dir:
         where, first = options.out_dir, write_files(chunks, options.out_dir, options.n)
@@ -80,6 +88,30 @@ def check_file(output: Path) -> None:
     if not output.parent.is_dir():
         raise UsageError(f"-o {output}: there is no folder {output.parent}")
     check_writable("-o", output, output.parent)
+
+
+def class_of(text: str) -> int | str:
+    """The type of `--digit`: a number is a class's, anything else its name."""
+    try:
+        int(text)
+    except ValueError:
+        return text
+    return whole(0, 9)(text)
+
+
+def number_of(name: str, models: Sequence[Model], version: int) -> int:
+    """The number of a class of a model version; 0 is the default.
+
+    Raises:
+        UsageError: The version has no such class, or is not served.
+    """
+    model = next((model for model in models if (model.version == version if version else model.is_default)), None)
+    if model is None:
+        raise UsageError(f"--digit {name}: version {version} is not served")
+    if name not in model.class_names:
+        known = ", ".join(model.class_names) or "none"
+        raise UsageError(f"--digit {name}: version {model.version} has no such class; its classes: {known}")
+    return model.class_names.index(name)
 
 
 def write_files(chunks: Iterator[GeneratedDigits], folder: Path, n: int) -> GeneratedDigits:
