@@ -6,13 +6,14 @@ async with AsyncClient("localhost:50051") as client:
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import closing
 from types import TracebackType
 from typing import Any, Self
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from numpy.typing import ArrayLike, NDArray
 
 from digitforge import messages
 from digitforge.connection import Endpoint
@@ -34,6 +35,7 @@ class AsyncClient:
         self._channel = grpc.aio.insecure_channel(endpoint.target, options=endpoint.options)
         self._stub = digits_pb2_grpc.DigitsStub(self._channel)
         self._health: Any = health_pb2_grpc.HealthStub(self._channel)  # whose methods its types leave out
+        self._inference: Any = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -91,6 +93,18 @@ class AsyncClient:
         """See `Client.models`."""
         with in_our_words(self.addresses):
             return messages.models(await self._stub.ListModels(pb.ListModelsRequest(), timeout=self.timeout_s))
+
+    async def infer(
+        self, model: str, inputs: Mapping[str, ArrayLike], *, outputs: Sequence[str] = (), version: int = 0
+    ) -> dict[str, NDArray[Any]]:
+        """See `Client.infer`."""
+        from digitforge import inference  # not before it is wanted; see there
+
+        request = inference.request_of(model, inputs, outputs, version)
+        if self._inference is None:
+            self._inference = inference.Stub(self._channel)
+        with in_our_words(self.addresses):
+            return inference.arrays_of(await self._inference.ModelInfer(request, timeout=self.timeout_s))
 
     async def is_serving(self, service: str = "") -> bool:
         """See `Client.is_serving`."""

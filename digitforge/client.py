@@ -7,13 +7,14 @@ with Client("localhost:50051") as client:
 `AsyncClient` is the same for asyncio.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from types import TracebackType
 from typing import Any, Self
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from numpy.typing import ArrayLike, NDArray
 
 from digitforge import messages
 from digitforge.connection import Endpoint
@@ -52,6 +53,7 @@ class Client:
         self._channel = grpc.insecure_channel(endpoint.target, options=endpoint.options)
         self._stub = digits_pb2_grpc.DigitsStub(self._channel)
         self._health: Any = health_pb2_grpc.HealthStub(self._channel)  # whose methods its types leave out
+        self._inference: Any = None
 
     def __enter__(self) -> Self:
         return self
@@ -125,6 +127,36 @@ class Client:
         """The model versions that the server has, ascending."""
         with in_our_words(self.addresses):
             return messages.models(self._stub.ListModels(pb.ListModelsRequest(), timeout=self.timeout_s))
+
+    def infer(
+        self, model: str, inputs: Mapping[str, ArrayLike], *, outputs: Sequence[str] = (), version: int = 0
+    ) -> dict[str, NDArray[Any]]:
+        """What any model of the server makes of arrays, by the Open Inference Protocol (version 2).
+
+        It is a call to any server that speaks it. No process that has loaded Triton's client can make it: both have
+        messages of the same names.
+
+        Args:
+            model: The model's name.
+            inputs: All its inputs by their names, of its types and shapes; texts are of str or bytes.
+            outputs: Names of those that are wanted; none: all.
+            version: The model's version, 0: the newest.
+
+        Returns:
+            The outputs by their names; texts are objects, all bytes.
+
+        Raises:
+            TypeError: An input is of a type that the protocol does not have.
+            InvalidArgumentError: The server says what is wrong with one.
+            NotFoundError: It has no such model, or no such version.
+        """
+        from digitforge import inference  # not before it is wanted; see there
+
+        request = inference.request_of(model, inputs, outputs, version)
+        if self._inference is None:
+            self._inference = inference.Stub(self._channel)
+        with in_our_words(self.addresses):
+            return inference.arrays_of(self._inference.ModelInfer(request, timeout=self.timeout_s))
 
     def is_serving(self, service: str = "") -> bool:
         """Whether the server says that it serves, or one of its services does, such as `digits.v1.Digits`.

@@ -28,7 +28,11 @@ SERVICE_CONFIG = {
     "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
     "methodConfig": [
         {
-            "name": [{"service": "digits.v1.Digits"}],
+            # Of the other, models answer alike as well, or nobody could batch their rows.
+            "name": [
+                {"service": "digits.v1.Digits"},
+                {"service": "inference.GRPCInferenceService", "method": "ModelInfer"},
+            ],
             "retryPolicy": {
                 "maxAttempts": 4,
                 "initialBackoff": "0.1s",

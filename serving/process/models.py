@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from digitforge.tensors import DATATYPES
 from serving.digits.pair import Pair
 from serving.engine.served_model import ServedModel
 from serving.engine.signature import Tensor
-from serving.models.datatypes import NAME_OF
 from serving.models.loading import Observe, load_model
 from serving.models.model_table import ModelTable
 from serving.repository.choice import Choice
@@ -86,7 +86,7 @@ def _about(model: ServedModel) -> str:
     """A line for a person."""
 
     def told(tensors: Iterable[Tensor]) -> str:
-        return ", ".join(f"{tensor.name} {NAME_OF[tensor.dtype]}{list(tensor.shape)}" for tensor in tensors)
+        return ", ".join(f"{tensor.name} {DATATYPES[tensor.dtype]}{list(tensor.shape)}" for tensor in tensors)
 
     how = f"in batches of up to {model.max_batch_rows}" if model.max_request_rows else "one request at a time"
     why = f" ({model.why_one_at_a_time})" if model.why_one_at_a_time else ""

@@ -10,12 +10,13 @@ from typing import Any
 
 import grpc
 
+from digitforge.tensors import DATATYPES
 from protos.inference import inference_pb2 as pb
 from serving.engine.fair_queue import ASKER
 from serving.engine.served_model import ServedModel
 from serving.engine.signature import Tensor
 from serving.errors import InvalidArgumentError, NotFoundError, RefusedError, UnimplementedError
-from serving.models.datatypes import CONFIGURED, NAME_OF
+from serving.models.datatypes import CONFIGURED
 from serving.models.loading import dims
 from serving.models.model_table import ModelTable
 from serving.repository.model_config import BACKEND, PLATFORM
@@ -98,7 +99,7 @@ class InferenceServicer:
         def described(tensors: Iterable[Tensor]) -> list[pb.ModelMetadataResponse.TensorMetadata]:
             return [
                 pb.ModelMetadataResponse.TensorMetadata(
-                    name=tensor.name, datatype=NAME_OF[tensor.dtype], shape=tensor.shape
+                    name=tensor.name, datatype=DATATYPES[tensor.dtype], shape=tensor.shape
                 )
                 for tensor in tensors
             ]

@@ -1,19 +1,17 @@
 """Tensors of the Open Inference Protocol to NumPy's arrays and back."""
 
-import struct
 from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from digitforge.tensors import DATATYPES, DTYPES, pack, unpack
 from protos.inference import inference_pb2 as pb
 from serving.engine.fair_queue import Rows
 from serving.engine.served_model import ServedModel
 from serving.errors import InvalidArgumentError
-from serving.models.datatypes import NAME_OF, NAMES
 
-LENGTH = struct.Struct("<I")  # before each element of BYTES
 # Parameters of tensors that would change what is asked, and are of extensions that are not served.
 UNSERVED = frozenset(("classification", "shared_memory_region", "shared_memory_offset", "shared_memory_byte_size"))
 CONTENTS = {
@@ -46,10 +44,10 @@ def inputs_of(request: pb.ModelInferRequest, model: ServedModel) -> dict[str, np
         name = tensor.name
         if name in arrays:
             raise _refused(name, "is there twice")
-        if (dtype := NAMES.get(tensor.datatype)) is None:
-            raise _refused(name, f"has the datatype {tensor.datatype!r}; known are {', '.join(NAMES)}")
+        if (dtype := DTYPES.get(tensor.datatype)) is None:
+            raise _refused(name, f"has the datatype {tensor.datatype!r}; known are {', '.join(DTYPES)}")
         if (wanted := model.inputs.get(name)) is not None and wanted.dtype != dtype:
-            raise _refused(name, f"has the datatype {tensor.datatype}, and the model takes {NAME_OF[wanted.dtype]}")
+            raise _refused(name, f"has the datatype {tensor.datatype}, and the model takes {DATATYPES[wanted.dtype]}")
         shape = tuple(tensor.shape)
         if any(size < 0 for size in shape):
             raise _refused(name, f"has the shape {list(shape)}; no size can be negative")
@@ -101,7 +99,7 @@ def response_of(request: pb.ModelInferRequest, model: ServedModel, names: Sequen
         id=request.id,
         outputs=[
             pb.ModelInferResponse.InferOutputTensor(
-                name=name, datatype=NAME_OF[model.outputs[name].dtype], shape=arrays[name].shape
+                name=name, datatype=DATATYPES[model.outputs[name].dtype], shape=arrays[name].shape
             )
             for name in names
         ],
@@ -115,24 +113,15 @@ def _refused(name: str, problem: str) -> InvalidArgumentError:
 
 def _from_raw(data: bytes, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray:
     if dtype == np.object_:
-        return _texts(_elements(data, name), name, shape)
+        try:
+            elements = unpack(data)
+        except ValueError as error:
+            raise _refused(name, str(error)) from error
+        return _texts(elements, name, shape)
     if len(data) != (expected := prod(shape) * dtype.itemsize):
-        raise _refused(name, f"has {len(data)} bytes; {expected} are {NAME_OF[dtype]}{list(shape)}")
+        raise _refused(name, f"has {len(data)} bytes; {expected} are {DATATYPES[dtype]}{list(shape)}")
     array = np.frombuffer(data, dtype).reshape(shape)
     return array.view(np.uint8) != 0 if dtype == np.bool_ else array  # any byte may come
-
-
-def _elements(data: bytes, name: str) -> list[bytes]:
-    """What comes after lengths."""
-    elements: list[bytes] = []
-    place = 0
-    while place < len(data):
-        start = place + LENGTH.size
-        place = start + LENGTH.unpack_from(data, place)[0] if start <= len(data) else start
-        if place > len(data):
-            raise _refused(name, f"ends within its element {len(elements)}")
-        elements.append(data[start:place])
-    return elements
 
 
 def _texts(elements: Sequence[bytes], name: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -168,5 +157,4 @@ def _from_contents(tensor: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) ->
 def _to_raw(array: np.ndarray) -> bytes:
     if array.dtype != np.object_:
         return array.tobytes()
-    elements = [str(element).encode() for element in array.flat]
-    return b"".join(part for element in elements for part in (LENGTH.pack(len(element)), element))
+    return pack(str(element).encode() for element in array.flat)

@@ -29,7 +29,7 @@ from tests.end_to_end.awaited_client import slowly
 
 DIGIT = np.zeros((28, 28), np.uint8)
 DIGIT[6:22, 13:15] = 255  # a one
-METHODS = ("generate", "generate_stream", "score", "score_stream", "models", "is_serving", "close")
+METHODS = ("generate", "generate_stream", "score", "score_stream", "models", "infer", "is_serving", "close")
 
 
 @pytest.fixture

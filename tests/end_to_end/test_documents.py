@@ -16,8 +16,9 @@ from PIL import Image
 from tests.documents import PAGES, Block, code_blocks
 
 USUAL = "localhost:50051"  # where the pages' server is
-OWN_SERVER = "your-own-data.md"  # asks a server of the model that it makes: see test_your_own_data.py
-BLOCKS = [block for page in PAGES if page.name != OWN_SERVER for block in code_blocks(page)]
+# These pages' programs ask a server of the model that they make: see test_your_own_data.py and test_own_model.py.
+OWN_SERVER = ("your-own-data.md", "serve-your-own-model.md")
+BLOCKS = [block for page in PAGES if page.name not in OWN_SERVER for block in code_blocks(page)]
 ASKING = [
     block
     for block in BLOCKS

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -85,3 +86,9 @@ def row_sums(path: Path) -> Path:
     """`total` float32[batch] of the rows of `x` float32[batch, length]."""
     node = helper.make_node("ReduceSum", ["x", "axes"], ["total"], keepdims=0)
     return save(path, [node], [("x", FLOAT, ["batch", "length"])], [("total", FLOAT, ["batch"])], axes=np.array([1]))
+
+
+def echo(path: Path, dtype: np.dtype[Any]) -> Path:
+    """`y` = `x`, of a type, [batch, 2]."""
+    kind, shape = helper.np_dtype_to_tensor_dtype(dtype), ("batch", 2)
+    return save(path, [helper.make_node("Identity", ["x"], ["y"])], [("x", kind, shape)], [("y", kind, shape)])

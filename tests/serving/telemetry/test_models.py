@@ -166,19 +166,20 @@ def test_what_a_model_did_is_noted_for_the_call_that_it_was_done_for(store: Stor
 
 
 def test_figures_are_those_of_one_model_in_all_workers() -> None:
-    async def test(store: Store, number: int) -> None:
-        batcher = Batcher(Model(), 4, Room(100), observer=ModelObserver(store.slot(number), "generator", 3))
-        other = ModelObserver(store.slot(number), "generator", 4)
+    shared = Store(FAMILIES, 2)
+
+    async def test(number: int) -> None:
+        batcher = Batcher(Model(), 4, Room(100), observer=ModelObserver(shared.slot(number), "generator", 3))
+        other = ModelObserver(shared.slot(number), "generator", 4)
         await batcher.submit(rows(1, 2))
         with pytest.raises(InternalError):
             await batcher.submit(rows(-1))
         other.batch_ran(100)
         await batcher.close()
 
-    store = Store(FAMILIES, 2)
     for number in range(2):
-        run(test(store, number))
-    figures = Figures.of(store, "generator", 3)
+        run(test(number))
+    figures = Figures.of(shared, "generator", 3)
     assert (figures.succeeded, figures.failed, figures.rows, figures.batches) == (2, 2, 4, 2)
     assert figures.request_us >= figures.run_us >= 2 * RUN_S * 1e6
-    assert Figures.of(store, "generator", 9) == Figures(0, 0, 0, 0, 0, 0, 0)
+    assert Figures.of(shared, "generator", 9) == Figures(0, 0, 0, 0, 0, 0, 0)
