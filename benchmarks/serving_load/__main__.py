@@ -17,7 +17,15 @@ from typing import Any
 
 from benchmarks.report import write_json
 from benchmarks.serving_load.answers import check_ours, python_client_ms, scores
-from benchmarks.serving_load.contender import GRPC, Contender, ContenderError, Place, alternatives, ours
+from benchmarks.serving_load.contender import (
+    GRPC,
+    Contender,
+    ContenderError,
+    Place,
+    alternatives,
+    infer_target,
+    ours,
+)
 from benchmarks.serving_load.h2load import LoadError, Target, load
 from benchmarks.serving_load.plot import draw
 from benchmarks.serving_load.processes import cpu_s, resident_mb
@@ -49,6 +57,8 @@ SCENARIOS = (
     Scenario("Generate", 64, 32),
     Scenario("Generate", 1024, 4),
     *(Scenario("Generate", 1, 64, rate) for rate in (1000.0, 2500.0)),
+    *(Scenario("ModelInfer", 1, connections) for connections in (1, 16, 64)),
+    Scenario("ModelInfer", 64, 32),
     Scenario("Score raw", 1, 64),
     Scenario("Score PNG", 1, 64),
 )
@@ -56,7 +66,8 @@ HOW = (
     "h2load with one request in flight on each connection (closed loop) or at a fixed rate (open loop), on the same "
     "cores as the server; percentiles from its log of every request; CPU seconds of the server's processes from /proc. "
     "echo: grpc.aio and uvloop, answering as many bytes without a model. bare: grpc.aio, uvloop and ONNX Runtime "
-    "without batching. Each server with as many processes as there are cores. "
+    "without batching. ModelInfer: the Open Inference Protocol, the same bytes to every server that "
+    "speaks it. Each server with as many processes as there are cores. "
     "Of the rounds the fastest is given, and of the processor time the least."
 )
 
@@ -66,7 +77,7 @@ def main() -> int:
     options = build_parser().parse_args()
     repository = options.model_repository.resolve()
     model = model_path(repository, GENERATOR, complete_versions(repository)[-1])
-    cores, latent_size = cores_allowed(), latent_size_of(model)
+    cores, (latent_size, has_classes) = cores_allowed(), inputs_of(model)
     chosen = [
         contender for contender in (ours(), *alternatives()) if not options.only or _short(contender) in options.only
     ]
@@ -75,7 +86,7 @@ def main() -> int:
     with ExitStack() as stack:
         running: list[tuple[Contender, Place, int]] = []
         for number, contender in enumerate(chosen):
-            place = Place(repository, model, latent_size, PORT + PORTS_EACH * number, cores)
+            place = Place(repository, model, latent_size, PORT + PORTS_EACH * number, cores, has_classes=has_classes)
             try:
                 running.append((contender, place, stack.enter_context(contender.serving(place))))
             except ContenderError as error:
@@ -133,14 +144,18 @@ def measure(contender: Contender, place: Place, pid: int, scenario: Scenario, se
         LoadError: It refused a request, or its answers are not whole.
     """
     is_ours = _short(contender) == "digitforge"
-    if scenario.call == "Generate":
+    if scenario.call == "ModelInfer":
+        if not contender.infers:
+            return None
+        target = infer_target(place)
+    elif scenario.call == "Generate":
         target = contender.target(place)
     elif is_ours:
         target = score_target(place, scenario.call.endswith("PNG"))
     else:
         return None
     extra = {}
-    if is_ours:
+    if is_ours and scenario.call != "ModelInfer":
         check_ours(place)
         extra["python_client_ms"] = python_client_ms(place)
     before = cpu_s(pid)
@@ -167,12 +182,13 @@ def score_target(place: Place, as_png: bool) -> Target:
     return Target(url, prefixed(scores(place, as_png)), GRPC, 5)
 
 
-def latent_size_of(model: Path) -> int:
-    """The length of a model's latents."""
+def inputs_of(model: Path) -> tuple[int, bool]:
+    """The length of a generator's latents, and whether it takes a digit beside them."""
     from digitforge.machine.onnx_runtime import onnxruntime
 
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    return int(session.get_inputs()[0].shape[1])
+    inputs = session.get_inputs()
+    return int(inputs[0].shape[1]), len(inputs) > 1
 
 
 def show(results: list[dict[str, Any]], limits: dict[int, dict[str, float]]) -> str:

@@ -14,8 +14,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.report import ARTIFACTS
 from benchmarks.serving_load.h2load import Target
+from digitforge.inference import request_of
 from protos.digits.v1 import digits_pb2 as pb
 from serving.transport.http2.messages import prefixed
 
@@ -44,6 +47,7 @@ class Place:
         port: The port.
         cores: How many processes may work.
         n: Images of a request.
+        has_classes: Whether the generator takes a digit beside its latents.
     """
 
     repository: Path
@@ -52,6 +56,7 @@ class Place:
     port: int
     cores: int
     n: int = 1
+    has_classes: bool = True
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class Contender:
         command: What starts it, after its Python.
         target: What asks it for `n` images.
         variables: Its environment variables.
+        infers: Whether it speaks the Open Inference Protocol over gRPC.
     """
 
     name: str
@@ -71,6 +77,7 @@ class Contender:
     command: Callable[[Place], list[str]]
     target: Callable[[Place], Target]
     variables: Callable[[Place], dict[str, str]] = lambda _: {}
+    infers: bool = False
 
     def python(self) -> str:
         """The interpreter of its environment, which is made where it is missing.
@@ -132,6 +139,7 @@ def ours(workers: int | None = None) -> Contender:
             "--workers", str(workers or place.cores),
         ],
         _generate,
+        infers=True,
     )  # fmt: skip
 
 
@@ -165,6 +173,7 @@ def alternatives() -> list[Contender]:
             lambda place: ["-c", "from mlserver.cli import main; main()", "start", str(_mlserver_folder(place))],
             partial(_inference_protocol_target, "MLServer", "mlserver_body.py"),
             lambda place: {"MODEL": str(place.model), "PYTHONPATH": str(SCRIPTS)},
+            infers=True,
         ),
         Contender(
             "PyTriton (OIP gRPC)",
@@ -173,6 +182,7 @@ def alternatives() -> list[Contender]:
             partial(_inference_protocol_target, "PyTriton", "pytriton_body.py"),
             # Triton's own processes are to find the same libpython as this one's standard library belongs to.
             lambda place: {**_model_and_workers(place), "LD_LIBRARY_PATH": sysconfig.get_config_var("LIBDIR") or ""},
+            infers=True,
         ),
         Contender(
             "LitServe (HTTP)",
@@ -222,6 +232,17 @@ def _inference_protocol_target(name: str, script: str, place: Place) -> Target:
     body = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     url = f"http://127.0.0.1:{place.port}{INFER}"
     return Target(url, prefixed(bytes.fromhex(body.split()[-1])), GRPC, place.n * PIXELS)
+
+
+def infer_target(place: Place) -> Target:
+    """ModelInfer of the generator, the same bytes for every server."""
+    inputs: dict[str, np.ndarray] = {
+        "z": np.random.default_rng(0).standard_normal((place.n, place.latent_size), np.float32)
+    }
+    if place.has_classes:
+        inputs["digit"] = np.arange(place.n).reshape(-1, 1) % 10
+    body = request_of("generator", inputs, (), 0).SerializeToString()
+    return Target(f"http://127.0.0.1:{place.port}{INFER}", prefixed(body), GRPC, place.n * PIXELS)
 
 
 def _listens(port: int) -> bool:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.serving_load.__main__ import SCENARIOS, least_disturbed
-from benchmarks.serving_load.contender import Place, ours
+from benchmarks.serving_load.contender import Place, alternatives, infer_target, ours
 from benchmarks.serving_load.contenders.bare import count_in
 from benchmarks.serving_load.processes import cpu_s, family, resident_mb
 from protos.digits.v1 import digits_pb2 as pb
+from protos.inference import inference_pb2 as inference
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads the processes from Linux's /proc")
 
@@ -35,6 +36,19 @@ def test_every_request_draws_a_seed_of_its_own_and_its_answer_must_hold_all_pixe
     assert request.n == 64
     assert not request.HasField("seed")
     assert target.answer_bytes == 64 * 784
+
+
+@pytest.mark.parametrize("has_classes", [True, False])
+def test_every_server_of_the_protocol_is_asked_by_the_same_message(has_classes: bool) -> None:
+    target = infer_target(Place(Path("models"), Path("model.onnx"), 50, 1, 2, n=3, has_classes=has_classes))
+    request = inference.ModelInferRequest.FromString(target.body[5:])
+    shapes = {tensor.name: (tensor.datatype, list(tensor.shape)) for tensor in request.inputs}
+    assert shapes == {"z": ("FP32", [3, 50])} | ({"digit": ("INT64", [3, 1])} if has_classes else {})
+    assert [contender.name.partition(" ")[0] for contender in (ours(), *alternatives()) if contender.infers] == [
+        "digitforge",
+        "MLServer",
+        "PyTriton",
+    ]
 
 
 @needs_proc

@@ -20,6 +20,6 @@ class Generator(MLModel):
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
-        z = NumpyCodec.decode_input(payload.inputs[0]).astype(np.float32)
-        images = NumpyCodec.encode_output("images", self.model.run(z))
+        inputs = {each.name: NumpyCodec.decode_input(each) for each in payload.inputs}
+        images = NumpyCodec.encode_output("images", self.model.run(inputs["z"].astype(np.float32), inputs.get("digit")))
         return InferenceResponse(model_name=self.name, outputs=[images])

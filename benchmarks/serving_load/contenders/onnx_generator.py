@@ -18,11 +18,11 @@ class OnnxGenerator:
         self.has_classes = len(self.session.get_inputs()) > 1
         self.generator = np.random.default_rng()
 
-    def run(self, z: Any) -> Any:
-        """Latents float32[batch, latent] to images uint8[batch, 28, 28], the classes in turn."""
+    def run(self, z: Any, digit: Any = None) -> Any:
+        """Latents float32[batch, latent] to images uint8[batch, 28, 28], of these digits, or the classes in turn."""
         inputs = {"z": z}
         if self.has_classes:
-            inputs["digit"] = np.arange(len(z)).reshape(-1, 1) % 10
+            inputs["digit"] = np.arange(len(z)).reshape(-1, 1) % 10 if digit is None else digit
         return self.session.run(None, inputs)[0]
 
     def draw(self, count: int) -> Any:

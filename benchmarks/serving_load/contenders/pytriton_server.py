@@ -20,8 +20,8 @@ class Generator:
         self.model = OnnxGenerator(os.environ["MODEL"])
 
     @batch
-    def __call__(self, z: np.ndarray) -> dict[str, np.ndarray]:
-        return {"images": self.model.run(z)}
+    def __call__(self, z: np.ndarray, digit: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        return {"images": self.model.run(z, digit)}
 
 
 if __name__ == "__main__":
@@ -33,7 +33,10 @@ if __name__ == "__main__":
         triton.bind(
             model_name="generator",
             infer_func=[generator.__call__ for generator in generators],
-            inputs=[Tensor(name="z", dtype=np.float32, shape=(latent_size,))],
+            inputs=[
+                Tensor(name="z", dtype=np.float32, shape=(latent_size,)),
+                Tensor(name="digit", dtype=np.int64, shape=(1,), optional=True),
+            ],
             outputs=[Tensor(name="images", dtype=np.uint8, shape=(28, 28))],
             config=ModelConfig(max_batch_size=1024, batcher=DynamicBatcher(max_queue_delay_microseconds=0)),
         )
