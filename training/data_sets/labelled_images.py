@@ -14,7 +14,7 @@ from training.data_sets.errors import DataFileError
 SPLIT_SEED = 20_241_105  # of the permutation that splits a training set; changing it would leak held-out images
 TEST_SHARE, HELD_OUT_SHARE = 0.1, 0.1  # of a data set that comes in one piece
 HELD_OUT_OF_TRAINING = 12  # of a training set, one in so many: of MNIST's 60,000 they are 5,000
-LEAST = 5  # images that a part needs to be measured on
+LEAST = 10  # images that a part needs to be measured on: precision and recall look at the fifth neighbour
 LEAST_OF_A_CLASS = 2  # images to fit: one alone has no spread
 
 

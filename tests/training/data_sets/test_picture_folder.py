@@ -80,7 +80,7 @@ def test_a_subfolder_is_a_class_and_pictures_come_in_mnists_form(pictures: Path)
 
 
 def test_without_subfolders_there_are_no_classes(tmp_path: Path) -> None:
-    for number in range(20):
+    for number in range(40):
         draw(tmp_path / "all" / f"{number}.png", number)
     data, _ = load(tmp_path / "all")
     assert data.class_names == ()
@@ -88,7 +88,7 @@ def test_without_subfolders_there_are_no_classes(tmp_path: Path) -> None:
 
 
 def test_as_it_is_a_picture_is_cropped_to_a_square_and_reduced(tmp_path: Path) -> None:
-    for number in range(20):
+    for number in range(40):
         picture = np.full((56, 96), 40 + number, np.uint8)
         picture[:, :20] = picture[:, 76:] = 250  # beyond the square in the middle
         picture[:28] += 100
@@ -103,7 +103,7 @@ def test_as_it_is_a_picture_is_cropped_to_a_square_and_reduced(tmp_path: Path) -
 def test_pictures_of_28x28_are_taken_as_they_are_where_it_is_asked_for(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     (tmp_path / "all").mkdir()
-    pixels = [rng.integers(0, 256, (28, 28), dtype=np.uint8) for _ in range(20)]
+    pixels = [rng.integers(0, 256, (28, 28), dtype=np.uint8) for _ in range(40)]
     for number, image in enumerate(pixels):
         Image.fromarray(image).save(tmp_path / "all" / f"{number}.png")
     assert everything(load(tmp_path / "all", as_is=True)[0]) == {(image.tobytes(), 0) for image in pixels}
@@ -258,10 +258,10 @@ def test_an_image_and_its_copies_stay_in_their_part_whatever_else_is_added() -> 
 
 
 def test_few_images_leave_enough_to_measure_on() -> None:
-    parts = split_by_content(random_images(16))
-    assert [len(part) for part in parts] == [6, 5, 5]
-    with pytest.raises(DataFileError, match="14 pictures are too few: at least 15"):
-        split_by_content(random_images(14))
+    parts = split_by_content(random_images(31))
+    assert [len(part) for part in parts] == [11, 10, 10]
+    with pytest.raises(DataFileError, match="29 pictures are too few: at least 30"):
+        split_by_content(random_images(29))
 
 
 def test_a_test_set_that_is_brought_along_is_kept() -> None:
