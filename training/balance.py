@@ -78,10 +78,11 @@ def diversity(images: Tensor, classes: int) -> float:
     """How different images of one kind are: the standard deviation of a pixel, root mean square over all.
 
     Args:
-        images: float[count, 784]; with classes, image i is of class i mod `classes`.
+        images: float[count, 784]; with classes, image i is of class i mod `classes`, and a rest of the last round is
+            passed over.
         classes: Number of classes, or 0 where all images are of one kind.
     """
-    kinds = images.unflatten(0, (-1, max(classes, 1)))
+    kinds = images[: len(images) - len(images) % (classes or 1)].unflatten(0, (-1, classes or 1))
     return float(kinds.var(dim=0).mean().sqrt())
 
 

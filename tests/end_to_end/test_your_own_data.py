@@ -18,7 +18,7 @@ from tests.documents import ROOT, commands
 PAGE = ROOT / "docs" / "your-own-data.md"
 SMALL = (
     "--generator-hidden 16,32 --generator-channels 4 --discriminator-hidden 32,16 --discriminator-channels 2 "
-    "--detector-channels 2 --images 1300 --milestone-images 600 --detector-images 256"
+    "--detector-channels 2 --images 1300 --milestone-images 600 --detector-images 256 --log-steps 3"
 )
 SHAPES = ("circle", "cross", "zigzag")
 

@@ -125,3 +125,10 @@ def test_diversity_of_real_images_sorts_them_by_class() -> None:
     images = torch.randn(10, 784, generator=rng)[digits]
     assert diversity_of_real(images, digits, 10) == pytest.approx(0, abs=1e-6)
     assert diversity_of_real(images, digits, 0) > 0.8
+
+
+@pytest.mark.parametrize("classes", range(1, 11))
+def test_diversity_is_within_a_class_however_many_there_are(classes: int) -> None:
+    levels = torch.arange(100).remainder(classes).float()[:, None].expand(-1, 784)
+    noise = torch.randn(100, 784, generator=torch.Generator().manual_seed(0))
+    assert diversity(levels + noise, classes) == pytest.approx(1, abs=0.02)
