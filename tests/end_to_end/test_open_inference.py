@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -405,3 +406,15 @@ def test_refused_call_has_a_line_in_the_log_that_names_the_model_it_reached(
     (line,) = [json.loads(line) for line in server.stderr.read_text().splitlines()]
     assert (line["method"], line["status"]) == ("inference.GRPCInferenceService/ModelInfer", "INTERNAL")
     assert (line["model"], line["version"], line["rows"]) == ("lookup", 1, 1)
+
+
+@pytest.mark.skipif(shutil.which("perf_analyzer") is None, reason="needs Triton's perf_analyzer")
+@pytest.mark.parametrize("options", [["-m", "two", "-b", "2"], ["-m", "conv"], ["-m", "half", "--streaming"]], ids=str)
+def test_perf_analyzer_measures_it_and_reads_its_statistics(strangers_server: Any, options: list[str]) -> None:
+    command = ["perf_analyzer", *options, "-u", strangers_server.address, "-i", "grpc", "--concurrency-range", "2"]
+    command += ["--measurement-mode", "count_windows", "--measurement-request-count", "50", "-s", "999"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert result.returncode == 0, result.stdout + result.stderr
+    requests = re.search(r"Successful request count: (\d+)", result.stdout)
+    assert requests is not None
+    assert int(requests[1]) >= 50
