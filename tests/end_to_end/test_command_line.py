@@ -14,6 +14,7 @@ from PIL import Image
 
 from protos.digits.v1 import digits_pb2 as pb
 from tests.end_to_end.command import Command, assert_fails
+from tests.picture_files import ring
 
 
 def pixels(response: pb.GenerateResponse) -> np.ndarray:
@@ -86,12 +87,12 @@ def test_digit_is_asked_for_and_the_seed_that_was_drawn_is_named(digitforge: Com
 
 @pytest.fixture
 def files(stub: Any, tmp_path: Path) -> list[Path]:
-    """Two images as files of two kinds, a file that is no image between them."""
-    first, second = stub.Generate(pb.GenerateRequest(seed=1, n=2)).images
+    """A digit's file and a generated image's pixels, a file that is no image between them."""
+    (generated,) = stub.Generate(pb.GenerateRequest(seed=1, offset=1)).images
     paths = [tmp_path / name for name in ("a.png", "broken.png", "b.raw")]
-    Image.frombytes("L", (28, 28), first).save(paths[0])
+    Image.fromarray(ring()).save(paths[0])
     paths[1].write_bytes(b"no image")
-    paths[2].write_bytes(second)
+    paths[2].write_bytes(generated)
     return paths
 
 
