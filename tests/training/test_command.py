@@ -147,7 +147,7 @@ def test_a_first_signal_is_a_wish_to_stop_and_a_second_one_ends_the_process(numb
 def test_an_interrupted_run_saves_itself_and_says_how_to_go_on(tmp_path: Path) -> None:
     run_folder = tmp_path / "it's a run"
     command = [sys.executable, "-m", "training", *TINY, "--images", "100000000", "--out", str(run_folder)]
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {"PYTHONUNBUFFERED": "1", "DATA_DIR": ""}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
     for line in process.stdout:

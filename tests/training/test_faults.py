@@ -19,7 +19,7 @@ TINY = (
 def run_trainer(options: str, before: str = "true", **variables: str) -> subprocess.CompletedProcess[str]:
     """The trainer in a shell that has run a command before."""
     command = f"{before} && {shlex.quote(sys.executable)} -m training {options}"
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | variables
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "DATA_DIR": ""} | variables
     return subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=240)
 
 
