@@ -9,6 +9,7 @@ from benchmarks.attacks.peer import FRAME_BYTES, Fields, Peer, data, header_bloc
 from benchmarks.attacks.target import Target
 
 AT_ONCE = 100  # calls, which are a connection's limit
+PATIENCE_S = 0.1  # before the next connection has its turn: who is read no more has been found out
 WRONG_LENGTH: Fields = (("content-length", "5"),)
 
 
@@ -18,7 +19,7 @@ def rapid_reset(target: Target) -> None:
         peer = target.connect()
         with suppress(ConnectionError):
             for _ in range(200):
-                peer.write(b"".join(_reset_call(peer) for _ in range(AT_ONCE)))
+                peer.write(b"".join(_reset_call(peer) for _ in range(AT_ONCE)), PATIENCE_S)
                 peer.read()
 
 
@@ -62,7 +63,7 @@ def continuation_flood(target: Target) -> None:
         with suppress(ConnectionError):
             peer.write(HeadersFrame(peer.next_stream(), header_block(GENERATE)).serialize())
             for _ in range(3000):
-                peer.write(more)
+                peer.write(more, PATIENCE_S)
 
 
 def empty_data_flood(target: Target) -> None:
@@ -70,7 +71,7 @@ def empty_data_flood(target: Target) -> None:
     peer = target.connect()
     frames = data(peer.open(SCORE_STREAM)) * 10_000
     for _ in range(200):
-        peer.write(frames)
+        peer.write(frames, PATIENCE_S)
 
 
 def one_byte_data_flood(target: Target) -> None:
@@ -80,7 +81,7 @@ def one_byte_data_flood(target: Target) -> None:
     peer.write(data(stream, b"\0\0\x20\0\0"))
     frames = data(stream, b"x") * 10_000
     for _ in range(200):
-        peer.write(frames)
+        peer.write(frames, PATIENCE_S)
         peer.read()
 
 
@@ -113,7 +114,7 @@ def window_settings_flood(target: Target) -> None:
     for _ in range(4):
         for peer in peers:
             with suppress(ConnectionError):
-                peer.write(frames)
+                peer.write(frames, PATIENCE_S)
                 peer.read()
 
 
@@ -163,7 +164,7 @@ def _reset_call(peer: Peer) -> bytes:
 
 def _flood(peer: Peer, frames: bytes, times: int) -> None:
     for _ in range(times):
-        peer.write(frames)
+        peer.write(frames, PATIENCE_S)
 
 
 def _table_entry() -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import inf
 from time import monotonic
 
 from hpack import Decoder, Encoder, NeverIndexedHeaderTuple
@@ -158,13 +159,14 @@ class Peer:
 
     # Out
 
-    def write(self, frames: bytes) -> None:
-        """Send bytes as they are."""
+    def write(self, frames: bytes, patience_s: float = inf) -> None:
+        """Send bytes as they are; where the server does not take them for so long, that is an end as well."""
         try:
-            self._socket.settimeout(self._left())
+            self._socket.settimeout(min(self._left(), patience_s))
             self._socket.sendall(frames)
         except TimeoutError as error:
-            raise TimeUpError from error
+            self._left()
+            raise ConnectionError("the server reads no more") from error
         except OSError as error:
             self.is_gone = True
             raise ConnectionError(str(error)) from error

@@ -40,6 +40,7 @@ SLICE_BYTES = 4096  # that HTTP/2 is given at a time: some hundred frames at mos
 PART_BYTES, PARTS = 64 * 1024, 16  # that are sent at a time, and in a turn
 HIGH_WATER = 256 * 1024  # bytes of a stream that may wait for the caller to read
 LAST_BYTES_S = 5.0  # that a peer is given to read what is left once the server hangs up
+PASSED_OVER_BYTES = 1 << 20  # of what it still sends meanwhile; the rest stays with the system
 KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}  # a peer gone without a word is found in 2 min
 NO_POST = [(b":status", b"405"), (b"allow", b"POST"), (b"content-length", b"0")]
 NO_GRPC = [(b":status", b"415"), (b"content-length", b"0")]
@@ -116,6 +117,7 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._closing = False
         self._hung_up = False
+        self._passed_over = 0  # bytes that came after that
         self._writers: list[asyncio.Future[None]] = []
         self._on: dict[type, Callable[[Any], None]] = {
             RequestReceived: self._request_received,
@@ -143,9 +145,11 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._clock.heard(self.loop.time())
-        if self._waiting:
+        if self._hung_up:
+            self._pass_over(data)
+        elif self._waiting:
             self._waiting += data
-        elif not self._hung_up:
+        else:
             self._waiting = data
             if not self._common.turns.begin() or self._take():
                 self._common.turns.wait(self._take, is_fresh=not self._taken)
@@ -463,6 +467,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self._hung_up:
             return
         self._hung_up = True
+        self._waiting = b""
         if last := self._session.last_words():
             self._transport.write(last)
         for call in list(self._calls.values()):
@@ -474,6 +479,16 @@ class Connection(asyncio.Protocol):
             self._transport.write_eof()
         except OSError:  # it has gone
             self._transport.abort()
+
+    def _pass_over(self, data: bytes) -> None:
+        """Drop what came after the server hung up.
+
+        Closing with bytes unread would reset the connection, and the peer lose the last words; so some are read. One
+        who sends on and on costs no more than that: its socket is left alone until the connection is closed.
+        """
+        self._passed_over += len(data)
+        if self._passed_over > PASSED_OVER_BYTES and self._transport is not None:
+            self._transport.pause_reading()
 
 
 def _peer(address: Any) -> str:

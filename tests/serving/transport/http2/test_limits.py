@@ -1,14 +1,18 @@
 """What ends by time or by number, and in which words: of connections, calls, resets and pings."""
 
 import asyncio
+import socket
 from contextlib import suppress
 from typing import Any
 
 import grpc
 import pytest
+from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
+from hyperframe.frame import PingFrame
 
+from serving.transport.http2 import connection
 from serving.transport.http2.messages import prefixed
 from serving.transport.http2.server import Server
 from tests.serving.transport.http2.echo import LIMIT, LIMITS, PATIENCE_S, Echo, serving, with_raw_client
@@ -128,6 +132,30 @@ def test_client_that_pings_too_often_is_told_so() -> None:
             for _ in range(6):
                 await client.round_trip()
         assert await hung_up_on(client) == "too_many_pings"
+
+    with_raw_client(test, max_ping_strikes=2)
+
+
+def test_who_sends_on_after_the_end_is_read_little_and_kept_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "LAST_BYTES_S", 1.0)
+    at_once, most = 1 << 18, 16 << 20  # the system's buffers take some megabytes of it
+
+    async def test(client: RawClient, echo: Echo, server: Server) -> None:
+        loop = asyncio.get_running_loop()
+        with socket.socket() as peer:
+            peer.setblocking(False)
+            host, _, port = client.address.rpartition(":")
+            await loop.sock_connect(peer, (host, int(port)))
+            http = H2Connection()
+            http.initiate_connection()
+            await loop.sock_sendall(peer, http.data_to_send())
+            sent, pings = 0, PingFrame(opaque_data=bytes(8)).serialize() * (at_once // 17)
+            with suppress(ConnectionError):  # it is closed in the end
+                while sent < most:
+                    await loop.sock_sendall(peer, pings)
+                    sent += len(pings)
+        assert sent < most
+        assert (await client.ask("/Echo/One", prefixed(b"a"))).body == prefixed(b"a")
 
     with_raw_client(test, max_ping_strikes=2)
 
