@@ -71,8 +71,12 @@ def _ink_is_light(grey: NDArray[np.float32]) -> bool:
     surroundings has the ink's sign. Of light and shade, whose edges are soft, little is left in it.
     """
     fine = _resized(grey, _grid_size(grey.shape[0], grey.shape[1], 2 * GRID))
-    surroundings = _blurred(fine, AROUND) / _blurred(np.ones_like(fine), AROUND)
-    return bool(((fine - surroundings).astype(np.float64) ** 3).sum() > 0)
+    return bool(((fine - surroundings(fine, AROUND)).astype(np.float64) ** 3).sum() > 0)
+
+
+def surroundings(values: NDArray[np.float32], spread: float) -> NDArray[np.float32]:
+    """The mean around each of float32[height, width], by a Gaussian of so many points."""
+    return _blurred(values, spread) / _blurred(np.ones_like(values), spread)
 
 
 def _first_guess(small: NDArray[np.float32]) -> NDArray[np.float32]:

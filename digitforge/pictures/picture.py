@@ -5,6 +5,8 @@ from contextlib import suppress
 import numpy as np
 from PIL import ExifTags, Image
 
+from digitforge.pictures.colour import grey_of
+
 ENOUGH = 1024  # pixels a side: a JPEG of more is decoded at a half, a quarter or an eighth of its size, which is fast
 PAPER_SHARE = 0.5  # of the pixels: where more are opaque, the paper is among them
 OPAQUE = 128
@@ -52,9 +54,11 @@ def _grey(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip instead of scale
         return Image.fromarray((np.asarray(image, np.uint32) >> 8).clip(0, 255).astype(np.uint8))
     if "A" not in image.getbands() and "transparency" not in image.info:
-        return image.convert("L")
+        return image.convert("L") if image.mode in ("L", "1") else grey_of(image.convert("RGB"))
     image = image.convert("RGBA")
     alpha = image.getchannel("A")
+    if alpha.getextrema() == (255, 255):
+        return grey_of(image.convert("RGB"))
     levels, weights = np.asarray(image.convert("L")), np.asarray(alpha)
     opaque = levels[weights >= OPAQUE]
     if opaque.size > PAPER_SHARE * levels.size:
