@@ -160,6 +160,6 @@ class DataPlane:
         if classes and order.digit is not None:
             digits = np.full(count, order.digit, np.int64)
         elif classes:
-            digits = (offset % classes + np.arange(count)) % classes  # image i has class i mod 10
+            digits = (offset % classes + np.arange(count)) % classes  # image i has class i mod their number
         images = await order.version.generate(order.seed, offset, digits, count, deadline)
         return Digits(images, digits, offset)
