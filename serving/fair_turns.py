@@ -60,6 +60,15 @@ class FairTurns(Generic[Item]):
             self._ahead.clear()
         return asker, item
 
+    def take_all(self) -> list[Item]:
+        """All that waits, where there is room for everybody's turn at once."""
+        items = [item for line in self._lines.values() for item, _ in line]
+        self._lines.clear()
+        self._order.clear()
+        self._ahead.clear()
+        self._waiting = 0
+        return items
+
     def remove(self, asker: Hashable, item: Item) -> bool:
         """Have something wait no more; whether it did."""
         line = self._lines.get(asker, deque())

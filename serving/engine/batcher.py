@@ -127,7 +127,7 @@ class Batcher:
         """Run the next batch."""
         self._pick_up = None
         if batch := self._queue.take(self.max_batch_rows):
-            parts = [_slice(entry.rows, part) for entry, part in batch]
+            parts = [_part(entry.rows, part, entry.count) for entry, part in batch]
             if sum(part.stop - part.start for _, part in batch) <= self.inline_rows:
                 self._give(batch, *self._outcomes(parts))
             else:
@@ -190,6 +190,11 @@ class Batcher:
 
 def _count(rows: Rows) -> int:
     return len(next(iter(rows.values())))
+
+
+def _part(rows: Rows, part: slice, count: int) -> Rows:
+    """Some of so many rows, or all of them."""
+    return rows if part.stop - part.start == count else _slice(rows, part)
 
 
 def _slice(rows: Rows, part: slice) -> Rows:

@@ -43,12 +43,12 @@ class Entry:
     def give(self, rows: Rows, part: slice) -> None:
         """A part has come back; the last one, for parts come in order, answers the caller."""
         if part.stop - part.start == self.count:
-            self.answer = dict(rows)
-        else:  # each at once to its place: until the last one came, views would keep all of their batches
-            for name, array in rows.items():
-                if not part.start:
-                    self.answer[name] = np.empty((self.count, *array.shape[1:]), array.dtype)
-                self.answer[name][part] = array
+            self.settle(rows)
+            return
+        for name, array in rows.items():  # at once to its place: views would keep all batches until the last one came
+            if not part.start:
+                self.answer[name] = np.empty((self.count, *array.shape[1:]), array.dtype)
+            self.answer[name][part] = array
         if part.stop == self.count:
             self.settle(self.answer)
 
@@ -107,26 +107,41 @@ class FairQueue:
         """
         parts: list[Part] = []
         now = time.monotonic()
-        share = max(1, room // max(1, len(self._turns)), min(WHOLE_ROWS, room // 4))
+        if self.rows <= room:  # for all: whose turn it is does not matter
+            for entry in self._turns.take_all():
+                if self._is_wanted(entry, now):
+                    parts.append(self._cut(entry, entry.count - entry.taken, now))
+            return parts
 
+        share = max(1, room // max(1, len(self._turns)), min(WHOLE_ROWS, room // 4))
         while self._turns and room:
             asker, entry = self._turns.take()
-            remaining = entry.count - entry.taken
-            if entry.deadline is not None and now > entry.deadline:
-                entry.settle(DeadlineExceededError("the deadline passed while the rows were waiting"))
-            if entry.future.done():
-                self._add(-remaining)
+            if not self._is_wanted(entry, now):
                 continue
-            rows = min(share, room, remaining)
-            if not entry.taken:
-                entry.queue_s = now - entry.came
-            parts.append((entry, slice(entry.taken, entry.taken + rows)))
-            entry.taken += rows
-            self._add(-rows)
-            room -= rows
-            if rows < remaining:
+            part = self._cut(entry, min(share, room, entry.count - entry.taken), now)
+            parts.append(part)
+            room -= part[1].stop - part[1].start
+            if entry.taken < entry.count:
                 self._put(asker, entry)
         return parts
+
+    def _is_wanted(self, entry: Entry, now: float) -> bool:
+        """Whether its caller still waits for an entry; the rows of one that is not wanted wait no more."""
+        if entry.deadline is not None and now > entry.deadline:
+            entry.settle(DeadlineExceededError("the deadline passed while the rows were waiting"))
+        if entry.future.done():
+            self._add(entry.taken - entry.count)
+            return False
+        return True
+
+    def _cut(self, entry: Entry, rows: int, now: float) -> Part:
+        """The next so many rows of an entry, which wait no more."""
+        start = entry.taken
+        if not start:
+            entry.queue_s = now - entry.came
+        entry.taken += rows
+        self._add(-rows)
+        return entry, slice(start, start + rows)
 
     def give_up(self, entry: Entry, error: Exception) -> None:
         """Answer a caller with an error and free the room of the rows that it still has here."""

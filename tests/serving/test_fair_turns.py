@@ -84,3 +84,17 @@ def test_what_is_removed_is_not_taken_and_its_asker_still_has_its_turns() -> Non
     assert turns.remove("a", "a2")
     assert len(turns) == 2
     assert [turns.take()[1] for _ in range(2)] == ["b1", "a3"]
+
+
+def test_all_at_once_leaves_nothing_behind() -> None:
+    turns: FairTurns[str] = FairTurns()
+    turns.put("a", "a1", 64)
+    turns.put("b", "b1")
+    turns.put("a", "a2")
+    turns.take()
+    assert sorted(turns.take_all()) == ["a1", "a2"]
+    assert (len(turns), turns.lines(), turns.take_all()) == (0, [], [])
+    for item in ("a3", "a4"):
+        turns.put("a", item)
+    turns.put("b", "b2")
+    assert [turns.take()[1] for _ in range(3)] == ["a3", "b2", "a4"]  # nobody is behind for what all have had

@@ -42,3 +42,14 @@ def test_one_row_of_somebody_else_goes_into_the_next_batch_whoever_asked_a_hundr
         assert queue.rows == 6400 - 255
 
     asyncio.run(test())
+
+
+def test_what_all_fits_is_taken_whole_but_for_those_who_have_gone() -> None:
+    async def test() -> None:
+        queue = FairQueue(Room(1000))
+        large, gone, small = (queue.put({"x": np.zeros(rows)}, None) for rows in (500, 3, 1))
+        gone.future.cancel()
+        assert queue.take(504) == [(large, slice(0, 500)), (small, slice(0, 1))]
+        assert (queue.rows, len(queue), gone.taken) == (0, 0, 0)
+
+    asyncio.run(test())
