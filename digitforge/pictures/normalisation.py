@@ -16,6 +16,7 @@ from digitforge.pictures.components import bounding_box, find_digit
 from digitforge.pictures.decoded import Decoded, Found
 from digitforge.pictures.form import in_form, is_even
 from digitforge.pictures.ink import ink_map, robust_fit
+from digitforge.pictures.lines import without_lines
 from digitforge.pictures.sheet import find_sheet
 from digitforge.pictures.sizes import SIDE
 
@@ -54,7 +55,9 @@ def normalise(picture: Image.Image) -> Decoded:
     if not found.is_whole:
         found = _digit(picture, looked_at, scale)
     if not found.is_whole:  # or all black: a digit that fills its picture is taken for paper
-        padded = _digit(_padded(_within(picture, LOOK)))
+        grey = np.asarray(looked_at, np.float32)
+        plain = without_lines(grey)
+        padded = _digit(_padded(np.asarray(_within(picture, LOOK), np.float32) if plain is grey else plain))
         found = padded if padded.found != Found.NOTHING else found
     return Decoded(found.pixels, normalised=True, found=found.found)
 
@@ -92,11 +95,14 @@ def _digit(picture: Image.Image, work: Image.Image | None = None, scale: float =
         work: The same at a size to work at, where it is at hand ...
         scale: ... and its scale, as `_work_size` gives both.
     """
-    found, is_closer = Found.NOTHING, False
+    found, is_closer, is_ruled = Found.NOTHING, False, False
     while True:
         if work is None:
             work, scale = _work_size(picture)
-        ink, threshold = ink_map(np.asarray(work, np.float32))
+        grey = np.asarray(work, np.float32)
+        plain = without_lines(grey, are_known=is_ruled)
+        is_ruled = plain is not grey
+        ink, threshold = ink_map(plain)
         mask, seen = find_digit(ink, threshold)
         found = max(found, seen)
         ink = np.where(mask, ink, 0).astype(np.float32)
@@ -120,9 +126,11 @@ def _digit(picture: Image.Image, work: Image.Image | None = None, scale: float =
     return _Digit(pixels, found if pixels.any() else Found.NOTHING, is_whole)
 
 
-def _padded(picture: Image.Image) -> Image.Image:
-    """With more paper on all sides, as bright as a plane through the levels along its edge, of which most are paper."""
-    grey = np.asarray(picture, np.float32)
+def _padded(grey: NDArray[np.float32]) -> Image.Image:
+    """A picture float32[height, width] with more paper on all sides, as bright as a plane through its edge's levels.
+
+    Most of them are paper.
+    """
     height, width = grey.shape
     rows, columns = (np.linspace(-1, 1, side) for side in grey.shape)
     places = np.concatenate(
