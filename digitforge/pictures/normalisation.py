@@ -44,21 +44,15 @@ def normalise(picture: Image.Image) -> Decoded:
     """
     if (decoded := at_once(picture)) is not None:
         return decoded
-    looked_at, scale = _work_size(picture)
-    found = _Digit(np.zeros((SIDE, SIDE), np.uint8), Found.NOTHING, is_whole=False)
-    if (sheet := find_sheet(np.asarray(looked_at, np.float32))) is not None:
+    work, scale = _work_size(picture)
+    found = None
+    if (sheet := find_sheet(np.asarray(work, np.float32))) is not None:
         left, top, right, bottom = sheet
         width, height = picture.size
-        found = _digit(
-            picture.crop((round(left * width), round(top * height), round(right * width), round(bottom * height)))
-        )
-    if not found.is_whole:
-        found = _digit(picture, looked_at, scale)
-    if not found.is_whole:  # or all black: a digit that fills its picture is taken for paper
-        grey = np.asarray(looked_at, np.float32)
-        plain = without_lines(grey)
-        padded = _digit(_padded(np.asarray(_within(picture, LOOK), np.float32) if plain is grey else plain))
-        found = padded if padded.found != Found.NOTHING else found
+        part = picture.crop((round(left * width), round(top * height), round(right * width), round(bottom * height)))
+        found = _whole_digit(part, *_work_size(part))
+    if found is None or found.found == Found.NOTHING:
+        found = _whole_digit(picture, work, scale)
     return Decoded(found.pixels, normalised=True, found=found.found)
 
 
@@ -85,6 +79,17 @@ class _Digit:
     pixels: NDArray[np.uint8]
     found: Found
     is_whole: bool
+
+
+def _whole_digit(picture: Image.Image, work: Image.Image, scale: float) -> _Digit:
+    """The same as `_digit`, with more paper around the picture where the digit touches its edge, or fills it."""
+    found = _digit(picture, work, scale)
+    if found.is_whole:
+        return found
+    grey = np.asarray(work, np.float32)
+    plain = without_lines(grey)
+    padded = _digit(_padded(np.asarray(_within(picture, LOOK), np.float32) if plain is grey else plain))
+    return padded if padded.found != Found.NOTHING else found
 
 
 def _digit(picture: Image.Image, work: Image.Image | None = None, scale: float = 1.0) -> _Digit:

@@ -7,6 +7,7 @@ from PIL import Image
 from digitforge.pictures.components import bounding_box, connected_parts
 
 GRID = 96  # cells of the longer side on which it is looked for
+NARROWEST = 8  # cells of its shorter side
 STEP = 40  # levels between the sheet and what lies around it
 AROUND = 0.7  # of the picture's edge is not the sheet
 AREA = 0.25  # of the picture that it covers at least
@@ -28,7 +29,7 @@ def find_sheet(grey: NDArray[np.float32]) -> tuple[float, float, float, float] |
     height, width = grey.shape
     scale = min(1.0, GRID / max(height, width))
     rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
-    if min(rows, columns) < GRID / 6:
+    if min(rows, columns) < NARROWEST:
         return None
     outermost = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     some = grey[height // 4 : height - height // 4 : 4, width // 4 : width - width // 4 : 4]
@@ -59,7 +60,7 @@ def find_sheet(grey: NDArray[np.float32]) -> tuple[float, float, float, float] |
     if box < AREA * cells.size or area < FULL * box or sizes.max() < (1 - INK) * area:
         return None
     top, left, bottom, right = _trimmed(filled, (top, left, bottom, right))
-    if min(bottom - top, right - left) < GRID / 6:
+    if min(bottom - top, right - left) < NARROWEST:
         return None
     return left / columns, top / rows, right / columns, bottom / rows
 

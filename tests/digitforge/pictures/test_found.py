@@ -99,3 +99,21 @@ def test_sheet_on_a_desk_is_not_the_digit(turn: int, desk: int) -> None:
     expected, found = normalise(sheet.rotate(turn, fillcolor=225)).pixels.astype(float), normalise(table)
     assert found.found == Found.ONE
     assert np.abs(found.pixels - expected).mean() < 0.15 * expected.mean()
+
+
+@pytest.mark.parametrize("place", [(0, 0), (-115, -78), (150, 90)])
+def test_digit_at_the_edge_of_a_sheet_on_a_desk_is_taken_from_the_sheet(place: tuple[int, int]) -> None:
+    sheet = page(moved(SEVEN, *place))
+    table = Image.new("L", (580, 580), 40)
+    table.paste(sheet, (90, 90))
+    expected, found = normalise(page(SEVEN)).pixels.astype(float), normalise(table)
+    assert np.abs(found.pixels - expected).mean() < 0.15 * expected.mean()
+
+
+def test_narrow_sheet_on_a_desk_is_not_the_digit() -> None:
+    sheet = page(SEVEN).crop((110, 60, 250, 320))
+    table = Image.new("L", (200, 1000), 40)
+    table.paste(Image.new("L", (140, 700), 225), (30, 150))
+    table.paste(sheet, (30, 300))
+    expected, found = normalise(page(SEVEN)).pixels.astype(float), normalise(table)
+    assert np.abs(found.pixels - expected).mean() < 0.15 * expected.mean()
