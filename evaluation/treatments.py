@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from evaluation.rounding import rounded
 
 SIZE = 28
-SHARES = {"jpeg": 0.2, "resized": 0.2, "blurred": 0.2, "warped": 0.2}  # of the shifted images; the rest is shifted only
+# Of the shifted images; the rest is shifted only.
+SHARES = {"jpeg": 0.18, "resized": 0.18, "blurred": 0.18, "warped": 0.18, "rewritten": 0.08}
 MOST_SHIFT = 2  # pixels
 
 
@@ -32,7 +33,7 @@ def treated(images: Tensor, rng: torch.Generator) -> Tensor:
         (chosen,) = torch.where((draw >= start) & (draw < start + share))
         start += share
         if len(chosen):
-            images[chosen] = TREATMENTS[name](images[chosen], rng)
+            images[chosen] = ALL[name](images[chosen], rng)
     return images
 
 
@@ -73,7 +74,28 @@ def warped(images: Tensor, rng: torch.Generator) -> Tensor:
     return rounded(affine(images.float(), turn, across, down, shear))
 
 
-def affine(pixels: Tensor, turn: Tensor, across: Tensor, down: Tensor, shear: Tensor) -> Tensor:
+def rewritten(images: Tensor, rng: torch.Generator) -> Tensor:
+    """As another hand might have it: turned and sheared further, bent, with a thicker or thinner pen."""
+    count = len(images)
+    pixels = with_other_pen(images.float(), rng)
+    turn, shear = (limit * (2 * torch.rand(count, generator=rng) - 1) for limit in (0.3, 0.25))
+    across, down = 0.85 + 0.35 * torch.rand(2, count, generator=rng)
+    wobble = 0.06 * torch.rand(count, 1, 1, 1, generator=rng) * torch.randn(count, 2, 5, 5, generator=rng)
+    return rounded(affine(pixels, turn, across, down, shear, F.interpolate(wobble, SIZE, mode="bicubic")))
+
+
+def with_other_pen(pixels: Tensor, rng: torch.Generator) -> Tensor:
+    """float32[count, 28, 28] with strokes up to a pixel thicker or thinner on either side."""
+    pixels = pixels[:, None]
+    thicker = F.max_pool2d(pixels, 3, stride=1, padding=1)
+    thinner = -F.max_pool2d(-pixels, 3, stride=1, padding=1)
+    weight = (3 * torch.rand(len(pixels), 1, 1, 1, generator=rng) - 1.2).clamp(-0.7, 1)
+    return (pixels + weight.abs() * (torch.where(weight > 0, thicker, thinner) - pixels))[:, 0]
+
+
+def affine(
+    pixels: Tensor, turn: Tensor, across: Tensor, down: Tensor, shear: Tensor, bent: Tensor | None = None
+) -> Tensor:
     """float32[count, 28, 28], each turned about its middle by so many radians, stretched and sheared, bicubically.
 
     Args:
@@ -82,12 +104,15 @@ def affine(pixels: Tensor, turn: Tensor, across: Tensor, down: Tensor, shear: Te
         across: Width of the sampled area in multiples of the image's: above 1 the image shrinks.
         down: The same of its height.
         shear: Of the sampled area, in multiples of its height.
+        bent: How far each pixel is moved besides, across and down in halves of the side, float32[count, 2, 28, 28].
     """
     cos, sin, none = turn.cos(), turn.sin(), torch.zeros(len(pixels))
     theta = torch.stack(
         [torch.stack([across * cos, shear - sin, none], 1), torch.stack([sin, down * cos, none], 1)], dim=1
     )
     grid = F.affine_grid(theta, [len(pixels), 1, SIZE, SIZE], align_corners=False)
+    if bent is not None:
+        grid = grid + bent.permute(0, 2, 3, 1)
     return F.grid_sample(pixels[:, None], grid, mode="bicubic", align_corners=False)[:, 0]
 
 
@@ -105,3 +130,4 @@ def _saved_and_read(image: Tensor, quality: int) -> Tensor:
 
 
 TREATMENTS = {"jpeg": jpeg, "resized": resized, "blurred": blurred, "warped": warped}
+ALL = TREATMENTS | {"rewritten": rewritten}  # the last is for training: it changes more than a picture's way does
