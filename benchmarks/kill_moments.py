@@ -64,7 +64,7 @@ class Moment:
 
 
 class TrainedWatch:
-    """Whether the checkpoint of the end of training is there; what comes after starts over from it."""
+    """Whether the checkpoint of the end of training is there; what comes after goes on from it."""
 
     def __init__(self, folder: Path, images: int) -> None:
         self.folder = folder

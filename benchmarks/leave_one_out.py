@@ -22,11 +22,14 @@ from evaluation.threads import keep_to_allowed_cores
 from judge.tables import text_table
 from training.checkpoint import load_checkpoint
 from training.config import TrainingConfig
-from training.data import load_data_set
-from training.detector import OWN, SHARES, fit, logits_of, make_fakes
+from training.data import DataSet, load_data_set
+from training.detector import OWN, SHARES, make_fakes, material_of, pool_of
+from training.detector_calibration import logits_of
+from training.detector_fit import fit
 from training.fakes.kind import Kind
 from training.fakes.recipes import AUTOENCODERS, DIFFUSIONS, GANS
 from training.networks import Generator, build_generator
+from training.pool import Pool
 
 NAME = "leave_one_out"
 SEED = 20_261_124
@@ -64,8 +67,9 @@ def main() -> int:
     data = load_data_set(run.dataset, options.data_dir)
     own = generator_of(config, run.generator)
     snapshots = [generator_of(config, snapshot["generator"]) for snapshot in run.snapshots]
-    kinds = make_fakes(config, own, snapshots, data, lambda: None)
-    score = partial(aurocs, config, kinds, data.fit.images, data.test.images)
+    kinds, no_digits = make_fakes(config, own, snapshots, data, lambda: None)
+    pool = pool_of(config, kinds, no_digits, data, lambda: None)
+    score = partial(aurocs, config, kinds, pool, data)
     seen = score(frozenset())
     figures = {}
     for left_out in options.without:
@@ -92,12 +96,13 @@ def generator_of(config: TrainingConfig, weights: dict[str, Tensor]) -> Generato
 
 
 def aurocs(
-    config: TrainingConfig, kinds: dict[str, Kind], fit_images: Tensor, test_images: Tensor, left_out: frozenset[str]
+    config: TrainingConfig, kinds: dict[str, Kind], pool: Pool, data: DataSet, left_out: frozenset[str]
 ) -> dict[str, float]:
     """Train a detector without some kinds, and measure it against every one."""
     some = {name: kind for name, kind in kinds.items() if name not in left_out}
-    detector = fit(config, some, fit_images, torch.device("cpu"), lambda: None)
-    real = logits_of(detector, config, test_images)
+    material = material_of(config, some, pool, data)
+    detector = fit(config, material, torch.device("cpu"), lambda: None)
+    real = logits_of(detector, config, data.test.images)
     rng = torch.Generator().manual_seed(SEED)
     return {
         name: detector_auroc(real, logits_of(detector, config, kind.images(len(real), rng)))

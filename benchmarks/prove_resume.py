@@ -165,7 +165,7 @@ def trainer_options(options: argparse.Namespace) -> list[str]:
     """What the trainer is started with."""
     given = {"preset": options.preset, "dataset": options.dataset, "seed": options.seed, "images": options.images}
     given |= {"milestone-images": options.milestone_images, "detector-images": options.detector_images}
-    given |= {"log-steps": 20, "device": "cpu"}
+    given |= {"detector-pool": 100, "log-steps": 20, "device": "cpu"}
     named = [f"--{name}={value}" for name, value in given.items()]
     return ["--data-dir", str(options.data_dir.resolve()), *named]
 

@@ -21,6 +21,7 @@ from benchmarks.pen_strokes import KINDS, Picture, normalised, pen_strokes
 from benchmarks.report import write_json
 from digitforge.pictures.normalisation import stroke_width
 from evaluation.classifier import features_and_digits, shipped_classifier
+from evaluation.detector_quality import called_real
 from evaluation.threads import keep_to_allowed_cores
 from judge.pair import open_pair
 from judge.tables import text_table
@@ -57,10 +58,10 @@ def main(arguments: list[str] | None = None) -> int:
     for name, (array, chosen) in parts.items():
         found = torch.from_numpy(array[chosen])
         _, digits = features_and_digits(shipped_classifier(), found)
-        _, probabilities = pair.scores(found)
+        [(_, share)] = called_real(pair.scores, [(name, found)], pair.thresholds).items()
         line = {
             "recognised": float((digits.numpy() == labels[chosen]).mean()),
-            "called_real": float((probabilities >= pair.threshold).float().mean()),
+            "called_real": share,
             **looks(array[chosen]),
         }
         figures[name] = line

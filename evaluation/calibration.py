@@ -35,6 +35,31 @@ def fit_platt(real_logits: Tensor, fake_logits: Tensor) -> tuple[float, float]:
     return float(log_scale.detach().exp()), float(shift.detach())
 
 
+def fit_temperature(logits: Tensor, labels: Tensor) -> float:
+    """What to multiply the logits of classes with, so that their softmax is a probability (Guo et al. 2017).
+
+    Args:
+        logits: float[count, classes], of images that no training step saw.
+        labels: int64[count].
+
+    Returns:
+        The inverse of the temperature, which is positive: it minimises the cross-entropy.
+    """
+    logits = logits.detach().double()
+    log_scale = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([log_scale], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        value = F.cross_entropy(log_scale.exp() * logits, labels)
+        value.backward()
+        return value
+
+    with torch.enable_grad():
+        optimizer.step(loss)
+    return float(log_scale.detach().exp())
+
+
 def calibration_error(real_probabilities: Tensor, fake_probabilities: Tensor) -> float:
     """Expected calibration error, 15 equal bins (Guo et al. 2017), of as many real images as fakes, float[count]."""
     probabilities = torch.cat([real_probabilities.flatten(), fake_probabilities.flatten()]).double()

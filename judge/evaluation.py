@@ -72,10 +72,14 @@ def evaluate(
     figures = dict(quality.figures)
     pictures = draw_pictures(out, images, asked, quality, reference)
     if pair.score is not None:
-        figures |= detector_quality(pair.logits, reference.images, images, pair.threshold)
+        figures |= detector_quality(
+            pair.scores, reference.images, reference.labels, images, pair.thresholds, reference.shows_digits
+        )
         if reference.shows_digits:
             figures |= figures_of_other_data(pair, data_dir, say)
-        pictures += draw_detector_pictures(out, pair.logits(reference.images), pair.logits(images), pair.threshold)
+        pictures += draw_detector_pictures(
+            out, pair.logits(reference.images), pair.logits(images), pair.thresholds.real
+        )
     if tstr_epochs is not None:
         figures |= tstr_figures(pair, reference, tstr_epochs, say)
 
@@ -95,7 +99,7 @@ def evaluate(
             "nearer_to_training_at_most": memorisation.MOST_NEARER_TO_TRAINING,
             "near_copies_at_most": memorisation.MOST_NEAR_COPIES,
         },
-        "detector_threshold": pair.threshold if pair.score else None,
+        "detector_thresholds": pair.thresholds._asdict() if pair.score else None,
         "tstr": tstr_epochs and {"images": TSTR_IMAGES, "epochs": tstr_epochs, "latent_seed": TSTR_SEED, "seed": 0},
     }
     what = {"name": pair.name, **pair.about, "dataset": pair.dataset}
@@ -131,7 +135,7 @@ def figures_of_other_data(pair: EvaluatedPair, data_dir: Path, say: Say) -> dict
     others = images_at_hand(data_dir, besides=pair.dataset)
     say(f"other data sets in {data_dir} to show the detector: {', '.join(others) or 'none'}")
     named = [(name.replace("-", "_"), images[:MOST_IMAGES]) for name, images in others.items()]
-    return called_real(pair.logits, named, pair.threshold)
+    return called_real(pair.scores, named, pair.thresholds)
 
 
 def tstr_figures(pair: EvaluatedPair, reference: FullReference, epochs: int, say: Say) -> dict[str, float]:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evaluation.detector_quality import Scores, Thresholds
 from export.graphs import build_discriminator_graph, build_generator_graph
 from export.signature import discriminator_tensors
 from serving.engine.device import CPU
@@ -50,7 +51,7 @@ class EvaluatedPair:
         generate: Latents float32[batch, latent] and classes int64[batch, 1] (or None) to uint8[batch, 28, 28].
         score: Images uint8[batch, 28, 28] to the outputs of `discriminator_tensors`, in its order: the logits that they
             are real, the probabilities, and what else the detector tells. None for a run in progress, which has none.
-        threshold: The probability from which an image is called real.
+        thresholds: From where an image is called real.
     """
 
     name: str
@@ -61,7 +62,7 @@ class EvaluatedPair:
     run_folder: Path | None
     generate: Callable[[Tensor, Tensor | None], Tensor]
     score: Callable[[Tensor], tuple[Tensor, ...]] | None
-    threshold: float
+    thresholds: Thresholds
 
     @torch.inference_mode()
     def images(self, count: int, seed: int = SEED) -> tuple[Tensor, Tensor | None]:
@@ -78,16 +79,20 @@ class EvaluatedPair:
         return torch.cat(images), asked
 
     @torch.inference_mode()
-    def scores(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The detector's logits and probabilities, float32[count] each."""
+    def scores(self, images: Tensor) -> Scores:
+        """What the detector says of images uint8[count, 28, 28]."""
         if self.score is None:
             raise ValueError(f"{self.name} has no detector")
-        logits, probabilities, *_ = zip(*(self.score(part) for part in images.split(CHUNK)), strict=True)
-        return torch.cat(logits).flatten(), torch.cat(probabilities).flatten()
+        columns = zip(*(self.score(part) for part in images.split(CHUNK)), strict=True)
+        logits, _, *more = (torch.cat(column) for column in columns)
+        if not more:
+            return Scores(logits.flatten())
+        digits, one_digit = more
+        return Scores(logits.flatten(), one_digit.flatten(), digits.argmax(dim=1))
 
     def logits(self, images: Tensor) -> Tensor:
-        """The first of both."""
-        return self.scores(images)[0]
+        """The logits that they are real, float32[count]."""
+        return self.scores(images).real
 
 
 def open_pair(where: str) -> EvaluatedPair:
@@ -152,7 +157,7 @@ def pair_of_run(folder: Path) -> EvaluatedPair:
         run_folder=folder,
         generate=generator,
         score=discriminator,
-        threshold=run.threshold,
+        thresholds=Thresholds(run.threshold, run.one_digit_threshold),
     )
 
 
@@ -196,5 +201,5 @@ def pair_of_repository(repository: Path, version: int | None) -> EvaluatedPair:
         run_folder=None,
         generate=generate,
         score=score,
-        threshold=metadata[DISCRIMINATOR].threshold,
+        thresholds=Thresholds(metadata[DISCRIMINATOR].threshold, metadata[DISCRIMINATOR].one_digit_threshold),
     )

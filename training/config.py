@@ -103,6 +103,9 @@ class TrainingConfig(BaseModel):
         0, ge=0, description="real images on which a detector is trained, G frozen; 0: the discriminator has to do"
     )
     detector_channels: int = Field(8, gt=0, description="channels of the detector's first convolution")
+    detector_pool: int = Field(
+        1_500, ge=0, description="images of each class that go through picture files and back, for the detector"
+    )
     detector_lr: float = Field(2e-3, gt=0, description="Adam's learning rate in the detector stage")
 
     milestone_images: int | None = Field(None, gt=0, description="images between two sheets; absent: an epoch")
@@ -146,6 +149,11 @@ class TrainingConfig(BaseModel):
     def classes(self) -> int:
         """Number of classes that the networks know, or 0 for a pair without."""
         return len(self.class_names) if self.class_conditional else 0
+
+    @property
+    def told_classes(self) -> int:
+        """Number of classes that a detector tells apart: those of the data set, or 1 where it has none."""
+        return max(1, len(self.class_names))
 
     def with_options(self, options: dict[str, Any]) -> Self:
         """A copy with some fields replaced and all of them validated; a new length takes the place of the old one.
@@ -216,5 +224,6 @@ PRESETS = {
         ema_half_life=100_000,
         milestone_images=200_000,
         detector_images=2_400_000,
+        detector_pool=20_000,
     ),
 }

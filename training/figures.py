@@ -25,6 +25,12 @@ class Figure:
     floor: str = ""
 
 
+# Ways to send an image as a picture file.
+SENT = (
+    ("sent", "sent", "sent as picture files, light on dark or dark on light"),
+    ("enlarged", "enlarged", "sent as enlarged picture files, light on dark or dark on light"),
+)
+
 # In the order in which they are shown.
 FIGURES = {
     "frechet_ratio": Figure(
@@ -56,11 +62,28 @@ FIGURES = {
         "Calibration error", "How far the detector's probabilities are from how often it is right, on average.", "share"
     ),
     "real_called_fake": Figure(
-        "Real called fake", "Share of unseen real images that the detector calls fake.", "share"
+        "Real called fake",
+        "Share of unseen real images that the detector does not call real, for whatever reason.",
+        "share",
     ),
     "fakes_called_fake": Figure(
-        "Fakes called fake", "Share of its own generator's images that it calls fake.", "share"
+        "Fakes called fake", "Share of its own generator's images that it does not call real.", "share"
     ),
+    "class_accuracy": Figure(
+        "Classes told", "Share of unseen real images of which the detector tells the class.", "share"
+    ),
+    **{
+        f"{name}_auroc": Figure(f"Detector's AUROC, {label}", f"The same of real images and fakes that were {what}.")
+        for name, label, what in SENT
+    },
+    **{
+        f"{name}_fakes_called_fake": Figure(
+            f"Fakes called fake, {label}",
+            f"Share of its own generator's images, {what}, that it does not call real.",
+            "share",
+        )
+        for name, label, what in SENT
+    },
     **{
         f"{name}_called_real": Figure(f"{label} called real", f"Share of {what} that the detector calls real.", "share")
         for name, label, what in (
@@ -68,10 +91,15 @@ FIGURES = {
             ("resized", "Resized", "unseen real images, scaled and scaled back,"),
             ("blurred", "Blurred", "unseen real images, blurred,"),
             ("warped", "Warped", "unseen real images, turned and stretched a little,"),
+            ("sent", "Sent", "unseen real images, sent as picture files,"),
+            ("enlarged", "Enlarged", "unseen real images, sent as enlarged picture files,"),
             ("noise", "Noise", "images of noise"),
             ("blank", "Blank", "blank images"),
             ("inverted", "Inverted", "inverted real images"),
+            ("several", "Several", "images of several real ones side by side"),
             ("letters", "Letters", "letters in fonts that it has not seen"),
+            ("greek", "Greek letters", "Greek letters drawn with a pen"),
+            ("doodles", "Doodles", "doodles of straight lines"),
         )
     },
     "density": Figure("Density", "How many real images' neighbourhoods a fake lies in; real images get about 1."),

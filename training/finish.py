@@ -8,14 +8,15 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from evaluation.detector_quality import detector_quality
+from evaluation.detector_quality import Thresholds, detector_quality
 from evaluation.full_quality import full_quality
 from evaluation.reference import MOST_IMAGES, FullReference, Reference
 from evaluation.reference import NAME as REFERENCE
 from training.checkpoint import Checkpoint, save_checkpoint
 from training.config import TrainingConfig
 from training.data import DataSet
-from training.detector import kinds_for, logits_of, train_detector
+from training.detector import kinds_for, remove_state, train_detector
+from training.detector_calibration import scores_of
 from training.figures import tell_headlines
 from training.gan import Gan
 from training.interrupts import StopRequest
@@ -31,14 +32,14 @@ from training.run_folder import METRICS, PLOTS, RunFolder
 def finish(run: Checkpoint, gan: Gan, data: DataSet, path: Path, stop: StopRequest, say: Callable[[str], None]) -> None:
     """Complete a trained run: its folder and checkpoint then hold all that the exporter needs.
 
-    Stopped on the way it leaves the run as it was, and starts over when the run is resumed.
+    Stopped on the way it leaves the run as it was, and the detector's stage goes on when the run is resumed.
     """
     generator = best_generator(run, gan)
     snapshots = [snapshot_of(gan, snapshot["generator"]) for snapshot in run.snapshots]
     if run.config.detector_images:
         kinds = ", ".join(kinds_for(snapshots, data.name))
         say(f"training the detector on {run.config.detector_images:,} real images, and as many fakes: {kinds}")
-    trained = train_detector(run.config, gan.discriminator, generator, snapshots, data, stop)
+    trained = train_detector(run.config, gan.discriminator, generator, snapshots, data, stop, path)
     if trained is None:
         return
     detector, calibration = trained
@@ -50,7 +51,7 @@ def finish(run: Checkpoint, gan: Gan, data: DataSet, path: Path, stop: StopReque
     run.quality = {
         "test_images": len(data.test),
         **measure(generator, run.config, data, path),
-        **measure_detector(detector, run.threshold, generator, run.config, data.test.images),
+        **measure_detector(detector, run, generator, data),
     }
     run.generator, run.discriminator = generator.state_dict(), detector.state_dict()
 
@@ -68,6 +69,7 @@ def finish(run: Checkpoint, gan: Gan, data: DataSet, path: Path, stop: StopReque
     write_model_card(run, path)
     write_report(run, path, len(data.fit))
     save_checkpoint(run, path)
+    remove_state(path)
     say(f"{tell_headlines(run.quality)}; the other figures are in {path / MODEL_CARD}")
 
 
@@ -81,12 +83,17 @@ def measure(generator: Generator, config: TrainingConfig, data: DataSet, path: P
     return full_quality(*generated_digits(generator, config, len(reference)), reference).figures
 
 
-def measure_detector(
-    detector: nn.Module, threshold: float, generator: Generator, config: TrainingConfig, real: Tensor
-) -> dict[str, float]:
-    """The figures of a detector on real images uint8[count, 28, 28] and as many generated ones."""
-    fakes, _ = generated_digits(generator, config, len(real))
-    return detector_quality(partial(logits_of, detector, config), real, fakes, threshold)
+def measure_detector(detector: nn.Module, run: Checkpoint, generator: Generator, data: DataSet) -> dict[str, float]:
+    """The figures of a detector on the test set and as many generated images."""
+    fakes, _ = generated_digits(generator, run.config, len(data.test))
+    return detector_quality(
+        partial(scores_of, detector, run.config),
+        data.test.images,
+        data.test.labels,
+        fakes,
+        Thresholds(run.threshold, run.one_digit_threshold),
+        data.shows_digits,
+    )
 
 
 def best_generator(run: Checkpoint, gan: Gan) -> Generator:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from training.config import CLASSES, TrainingConfig
+from training.config import TrainingConfig
 
 IMAGE_SIZE = 28
 PIXELS = IMAGE_SIZE * IMAGE_SIZE
@@ -116,7 +116,7 @@ class DetectorOutput(NamedTuple):
 
     Attributes:
         logit: float32[batch, 1], positive for a real handwritten digit, negative for a generated one and for no digit.
-        digit_logits: float32[batch, 10], of the classes: which of them it is, if it is a digit.
+        digit_logits: float32[batch, classes]: which of them it is, if it is a digit.
         one_digit_logit: float32[batch, 1], positive for one digit, generated or real, negative for what is none.
     """
 
@@ -135,12 +135,13 @@ class Detector(nn.Module):
 
     Args:
         channels: Of the first convolution; with each halving of the image's size they double.
+        classes: Of the data set; 1 where it has none.
     """
 
     HIDDEN = 128
     DROPOUT = 0.3
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Unflatten(1, (1, IMAGE_SIZE, IMAGE_SIZE))]
         width = 1
@@ -158,11 +159,11 @@ class Detector(nn.Module):
         layers += [nn.Linear(width * GRID**2, self.HIDDEN), nn.LeakyReLU(LEAKY_SLOPE)]
         self.features = nn.Sequential(*layers)
         self.logit = nn.Linear(self.HIDDEN, 1)
-        self.digit_logits = nn.Linear(self.HIDDEN, CLASSES)
+        self.digit_logits = nn.Linear(self.HIDDEN, classes)
         self.one_digit_logit = nn.Linear(self.HIDDEN, 1)
 
     def forward(self, images: Tensor) -> DetectorOutput:
-        """float32[batch, 784] -> float32[batch, 1], float32[batch, 10], float32[batch, 1]."""
+        """float32[batch, 784] -> float32[batch, 1], float32[batch, classes], float32[batch, 1]."""
         features = self.features(images)
         return DetectorOutput(self.logit(features), self.digit_logits(features), self.one_digit_logit(features))
 
@@ -195,4 +196,6 @@ def build_discriminator(config: TrainingConfig) -> Discriminator:
 
 def build_detector(config: TrainingConfig) -> Detector | Discriminator:
     """The network that a run leaves as its detector: one of its own, or the discriminator where none is trained."""
-    return Detector(config.detector_channels) if config.detector_images else build_discriminator(config)
+    if not config.detector_images:
+        return build_discriminator(config)
+    return Detector(config.detector_channels, config.told_classes)

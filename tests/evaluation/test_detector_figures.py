@@ -6,8 +6,18 @@ import pytest
 import torch
 
 from evaluation import not_digits
-from evaluation.calibration import calibration_error, fit_platt, reliability
-from evaluation.detector_quality import SEED, called_real, detector_quality, images_of_no_digits, treated_images
+from evaluation.calibration import calibration_error, fit_platt, fit_temperature, reliability
+from evaluation.detector_quality import (
+    SEED,
+    Scores,
+    Thresholds,
+    called_real,
+    detector_quality,
+    images_of_no_digits,
+    sent_images,
+    treated_images,
+)
+from evaluation.journeys import JOURNEYS, travelled
 from evaluation.treatments import TREATMENTS, shifted, treated
 
 
@@ -88,33 +98,49 @@ def test_the_calibration_error_is_how_far_the_probabilities_are_off() -> None:
 
 def test_the_quality_of_a_detector_that_goes_by_brightness(images: torch.Tensor) -> None:
     fakes = torch.full_like(images, 200)
-    quality = detector_quality(lambda x: 100 - x.flatten(1).float().mean(dim=1), images, fakes, 0.5)
+    labels = torch.zeros(40, dtype=torch.int64)
+
+    def score(some: torch.Tensor) -> Scores:
+        return Scores(100 - some.flatten(1).float().mean(dim=1))
+
+    quality = detector_quality(score, images, labels, fakes, Thresholds(0.5), True)
     assert quality["auroc"] == 1
     assert (quality["real_called_fake"], quality["fakes_called_fake"]) == (0, 1)
     assert quality["inverted_called_real"] == 0
     assert quality["letters_called_real"] == 1
     assert quality["calibration_error"] == pytest.approx(0, abs=1e-6)
+    assert quality["sent_auroc"] == 0  # nothing is found on a grey page, and black it is darker than all digits
+    assert "class_accuracy" not in quality  # which it is not asked for
 
 
-def test_every_share_is_that_at_or_above_the_threshold(images: torch.Tensor) -> None:
-    """A score that is the logit of a tenth of the first pixel."""
+def test_every_share_is_that_at_or_above_both_thresholds(images: torch.Tensor) -> None:
+    """A logit of a tenth of the first pixel; one digit, by a tenth of the second; the class of the third."""
     levels = torch.tensor([1, 2, 3, 4, 5, 6, 7, 8], dtype=torch.uint8)
     real, fakes = (torch.zeros(8, 28, 28, dtype=torch.uint8) for _ in range(2))
     real[:, 0, 0], fakes[:, 0, 0] = levels, torch.tensor([1, 1, 1, 1, 1, 2, 3, 7])
+    real[:, 0, 1], fakes[:, 0, 1] = torch.tensor([9, 9, 9, 9, 9, 9, 9, 1]), 9
+    real[:, 0, 2] = levels % 4
 
-    def score(some: torch.Tensor) -> torch.Tensor:
-        return (some[:, 0, 0].double() / 10).clamp(0.01, 0.99).logit()
+    def score(some: torch.Tensor) -> Scores:
+        first, second = ((some[:, 0, place].double() / 10).clamp(0.01, 0.99) for place in (0, 1))
+        return Scores(first.logit(), second, some[:, 0, 2].long())
 
-    quality = detector_quality(score, real, fakes, 0.25)
-    assert (quality["real_called_fake"], quality["fakes_called_fake"]) == (2 / 8, 6 / 8)
+    thresholds = Thresholds(0.25, 0.5)
+    quality = detector_quality(score, real, torch.arange(8) % 4, fakes, thresholds, False)
+    assert (quality["real_called_fake"], quality["fakes_called_fake"]) == (3 / 8, 6 / 8)
     pairs = [(r > f) + 0.5 * (r == f) for r in levels.tolist() for f in fakes[:, 0, 0].tolist()]
     assert quality["auroc"] == pytest.approx(sum(pairs) / 64)
-    probabilities = [score(some).sigmoid() for some in (real, fakes)]
+    assert quality["class_accuracy"] == 0
+    probabilities = [score(some).real.sigmoid() for some in (real, fakes)]
     assert quality["calibration_error"] == pytest.approx(calibration_error(*probabilities))
     assert quality["inverted_called_real"] == 1
-    for name, some in [*treated_images(real), *images_of_no_digits(real)]:
-        assert quality[f"{name}_called_real"] == float((score(some).sigmoid() >= 0.25).double().mean()), name
-    assert called_real(score, [("some", real)], 0.5) == {"some_called_real": 0.5}  # 0.5 itself is called real
+    for name, some in [*treated_images(real), *sent_images(real), *images_of_no_digits(real, False)]:
+        scores = score(some)
+        assert scores.one_digit is not None
+        called = (scores.real.sigmoid() >= 0.25) & (scores.one_digit >= 0.5)
+        assert quality[f"{name}_called_real"] == float(called.double().mean()), name
+    at_its_own = [("some", real)]
+    assert called_real(score, at_its_own, Thresholds(0.5)) == {"some_called_real": 0.5}  # 0.5 itself is called real
 
 
 def test_a_detector_is_asked_about_letters_in_fonts_that_it_was_not_trained_with(images: torch.Tensor) -> None:
@@ -123,11 +149,28 @@ def test_a_detector_is_asked_about_letters_in_fonts_that_it_was_not_trained_with
         "noise": not_digits.noise(40, draws),
         "blank": not_digits.blank(40, draws),
         "inverted": 255 - images,
+        "several": not_digits.several(images, 40, draws),
         "letters": not_digits.letters(40, draws, not_digits.TEST_FONTS),
     }
-    found = dict(images_of_no_digits(images))
-    assert found.keys() == expected.keys()
+    found = dict(images_of_no_digits(images, True))
+    assert found.keys() == {*expected, "greek", "doodles"}
     assert all(torch.equal(found[name], some) for name, some in expected.items())
+    assert all(len(some) == 40 for some in found.values())
+    # What is a letter beside digits may be what another data set shows.
+    assert images_of_no_digits(images, False)[-1][0] == "several"
+
+
+def test_every_tenth_image_is_sent(images: torch.Tensor) -> None:
+    found = dict(sent_images(images))
+    assert found.keys() == {"sent", "enlarged"}
+    assert torch.equal(found["enlarged"], travelled(images[::10], JOURNEYS["enlarged"], SEED))
+
+
+def test_a_temperature_makes_classes_probabilities() -> None:
+    """Labels drawn from the softmax of three times the logits."""
+    logits = torch.randn(100_000, 4, generator=rng(), dtype=torch.float64)
+    labels = torch.multinomial((3 * logits).softmax(dim=1), 1, generator=rng(1)).flatten()
+    assert fit_temperature(logits, labels) == pytest.approx(3.0, abs=0.05)
 
 
 def test_reliability_gives_the_bins_that_hold_images_and_what_they_hold() -> None:

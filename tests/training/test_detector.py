@@ -1,44 +1,43 @@
 """The detector stage."""
 
-import copy
-import math
-from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from evaluation.calibration import fit_platt
-from evaluation.detector_quality import treated_images
+from evaluation.detector_quality import Thresholds, called_real
 from evaluation.quality import detector_auroc
-from evaluation.treatments import treated
-from tests.training.tiny_runs import CPU, SMALL
-from training.batches import Batches
+from tests.training.tiny_runs import CPU, SMALL, StopAfter
+from training.checkpoint import CheckpointError
 from training.config import PRESETS
 from training.data import DataSet
 from training.detector import (
     CALIBRATION_SEED,
+    NO_DIGITS,
     OWN,
-    SEED,
+    POOL,
+    SENT,
     SHARES,
     SNAPSHOTS,
-    Calibration,
-    calibrate,
-    fit,
-    logits_of,
     make_fakes,
+    material_of,
+    pool_of,
+    remove_state,
     train_detector,
 )
+from training.detector_calibration import Calibration, logits_of, scores_of
+from training.detector_fit import STATE, fit
 from training.fakes.generators import Generated
-from training.fakes.kind import mixed
 from training.fakes.shipped import FAMILIES
 from training.gan import Gan
 from training.interrupts import StopRequest
-from training.losses import discriminator_loss
 from training.networks import Detector
 
-CONFIG = PRESETS["default"].with_options(SMALL | {"detector_images": 1280, "detector_channels": 4, "bfloat16": False})
+CONFIG = PRESETS["default"].with_options(
+    SMALL | {"detector_images": 1280, "detector_channels": 4, "detector_pool": 32, "bfloat16": False}
+)
 
 
 class Stopped(StopRequest):
@@ -67,6 +66,16 @@ def test_the_detector_tells_its_generators_fakes_from_digits_that_it_has_not_see
     real = small_digits.test.images
     fakes = Generated(gan.ema, CONFIG).images(len(real), torch.Generator().manual_seed(9))
     assert detector_auroc(*(logits_of(stage[0], CONFIG, images) for images in (real, fakes))) > 0.95
+
+
+def test_few_real_digits_are_refused_by_both_questions_together(
+    stage: tuple[Detector, Calibration], small_digits: DataSet
+) -> None:
+    detector, calibration = stage
+    thresholds = Thresholds(calibration.threshold, calibration.one_digit_threshold)
+    held_out = [("held_out", small_digits.held_out.images)]
+    found = called_real(lambda images: scores_of(detector, CONFIG, images), held_out, thresholds)
+    assert found["held_out_called_real"] >= 0.99
 
 
 def test_the_stage_leaves_the_pair_alone_and_its_detector_ready_to_serve(
@@ -100,100 +109,15 @@ def test_it_is_calibrated_on_the_held_out_digits_and_as_many_fresh_fakes(gan: Ga
         assert line(part.images[: calibration.images], CALIBRATION_SEED) != itself
 
     # Until then it has seen the training set alone.
-    kinds = make_fakes(early, gan.ema, [], small_digits, lambda: None)
-    uncalibrated = fit(early, kinds, small_digits.fit.images, CPU, lambda: None)
+    kinds, no_digits = make_fakes(early, gan.ema, [], small_digits, lambda: None)
+    pool = pool_of(early, kinds, no_digits, small_digits, lambda: None)
+    uncalibrated = fit(early, material_of(early, kinds, pool, small_digits), CPU, lambda: None)
     weights = uncalibrated.features.state_dict()
     assert all(torch.equal(weight, weights[name]) for name, weight in detector.features.state_dict().items())
 
     probabilities = logits_of(detector, CONFIG, small_digits.held_out.images).double().sigmoid()
     assert calibration.threshold < 0.5
     assert (probabilities < calibration.threshold - 1e-6).double().mean() <= 0.01
-
-
-class Contrast(nn.Module):
-    """A detector that goes by the deviation of the pixels alone."""
-
-    def __init__(self, weight: float) -> None:
-        super().__init__()
-        self.logit = nn.Linear(1, 1)
-        nn.init.constant_(self.logit.weight, weight)
-        nn.init.constant_(self.logit.bias, 0.5)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.logit(images.std(dim=1, keepdim=True))
-
-
-class Given:
-    """A kind of fakes that are there already."""
-
-    def __init__(self, fakes: Tensor) -> None:
-        self.fakes = fakes
-
-    def images(self, count: int, rng: torch.Generator) -> Tensor:
-        return self.fakes[:count]
-
-
-@pytest.mark.parametrize(
-    ("weight", "dimmed", "lowest"),
-    [
-        (3.0, 0.0, "a half"),  # fakes that are blank: no digit comes near them
-        (3.0, 0.8, "after a treatment"),  # which takes contrast
-        (-3.0, 1.2, "as they were"),
-    ],
-)
-def test_the_threshold_is_a_half_or_what_few_of_the_held_out_digits_get(
-    weight: float, dimmed: float, lowest: str, small_digits: DataSet
-) -> None:
-    real = (small_digits.held_out.images * 0.8).to(torch.uint8)
-    fakes = (real * dimmed).to(torch.uint8)
-    detector = Contrast(weight)
-    raw = copy.deepcopy(detector)
-    scale, shift = fit_platt(logits_of(raw, CONFIG, real), logits_of(raw, CONFIG, fakes))
-    found = calibrate(detector, CONFIG, Given(fakes), real)  # type: ignore[arg-type]  # all it needs is the last layer
-    assert (found.scale, found.shift, found.images) == pytest.approx((scale, shift, len(real)))
-
-    def probabilities(images: Tensor) -> np.ndarray:
-        return np.asarray((scale * logits_of(raw, CONFIG, images).double() + shift).sigmoid())
-
-    limits = {
-        "a half": 0.5,
-        "as they were": np.quantile(probabilities(real), 0.01),
-        "after a treatment": min(np.quantile(probabilities(images), 0.035) for _, images in treated_images(real)),
-    }
-    assert min(limits, key=limits.__getitem__) == lowest
-    assert found.threshold == pytest.approx(limits[lowest], rel=1e-3)
-    calibrated = logits_of(detector, CONFIG, real).double().sigmoid()
-    assert np.asarray(calibrated) == pytest.approx(probabilities(real), rel=1e-4)
-
-
-def test_a_step_is_adamw_on_real_digits_and_fakes_after_the_same_treatment(small_digits: DataSet) -> None:
-    """Three steps beside the same by hand; the last is of an epoch's rest."""
-    images = small_digits.fit.images[:300]
-    config = CONFIG.with_options({"detector_images": 300, "detector_lr": 1e-3, "batch_size": 128, "seed": 4})
-    kinds = {OWN: Given(small_digits.test.images), "no digits": Given(255 - images), "gaussians": Given(images // 2)}
-    looks: list[int] = []
-    found = fit(config, kinds, images, CPU, lambda: looks.append(1))
-
-    torch.manual_seed(4 + SEED)
-    expected = Detector(config.detector_channels).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    start = copy.deepcopy(expected.state_dict())
-    optimizer = torch.optim.AdamW(expected.parameters(), betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
-    rng, batches, seen = torch.Generator().manual_seed(4 + SEED), Batches(300, 128, 4 + SEED), 0
-    while seen < 300:
-        real = images[batches.at(seen)]
-        fakes = mixed(kinds, SHARES, len(real), rng)
-        both = torch.cat([treated(real, rng), treated(fakes, rng)]).flatten(1).float() / 255 * 2 - 1
-        loss = discriminator_loss(*expected(both).logit.chunk(2))
-        optimizer.param_groups[0]["lr"] = 1e-3 * (1 + math.cos(math.pi * seen / 300)) / 2
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        seen += len(real)
-    assert len(looks) == 3
-    # By the way that the weights have come: as exactly as another second beta asks for, which changes little so soon.
-    for name, weight in expected.state_dict().items():
-        if weight.ndim > 1 or "running" in name:
-            assert (found.state_dict()[name] - weight).norm() <= 1e-5 * (weight - start[name]).norm(), name
 
 
 def test_the_same_stage_twice_gives_the_same_detector(gan: Gan, small_digits: DataSet) -> None:
@@ -205,6 +129,34 @@ def test_the_same_stage_twice_gives_the_same_detector(gan: Gan, small_digits: Da
     assert second is not None
     assert first[1] == second[1]
     assert torch.equal(first[0].logit.weight, second[0].logit.weight)
+
+
+@pytest.mark.parametrize("looks", [1, 40, 60])
+def test_a_stage_that_was_stopped_goes_on_as_if_it_had_not_been(
+    looks: int, stage: tuple[Detector, Calibration], gan: Gan, small_digits: DataSet, tmp_path: Path
+) -> None:
+    """While the fakes are made, in the pool, and between two steps."""
+
+    def go_on(stop: StopRequest) -> tuple[Detector, Calibration] | None:
+        return train_detector(CONFIG, gan.discriminator, gan.ema, [], small_digits, stop, tmp_path)  # type: ignore[return-value]
+
+    stops = 0
+    while (found := go_on(StopAfter(looks + stops))) is None:
+        stops += 100  # so that it ends
+    assert stops > 0
+    assert found[1] == stage[1]
+    expected = stage[0].state_dict()
+    assert all(torch.equal(weight, expected[name]) for name, weight in found[0].state_dict().items())
+    remove_state(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_that_cannot_be_read_is_refused_by_name(gan: Gan, small_digits: DataSet, tmp_path: Path) -> None:
+    for name in (STATE, POOL):
+        (tmp_path / name).write_bytes(b"torn")
+        with pytest.raises(CheckpointError, match=f"{name} cannot be read"):
+            train_detector(CONFIG, gan.discriminator, gan.ema, [], small_digits, StopRequest(), tmp_path)
+        (tmp_path / name).unlink()
 
 
 def test_a_stop_ends_the_stage_without_a_detector(gan: Gan, small_digits: DataSet) -> None:
@@ -224,15 +176,15 @@ def test_every_kind_gives_different_images_of_the_right_form_and_the_same_for_a_
     gan: Gan, small_digits: DataSet
 ) -> None:
     looks: list[int] = []
-    kinds = make_fakes(
+    kinds, _ = make_fakes(
         CONFIG.with_options({"detector_images": 1024}),
         gan.ema,
         [gan.generator],
-        replace(small_digits, name="mnist"),
+        small_digits,
         lambda: looks.append(1),
     )
-    assert list(kinds) == list(SHARES)
-    assert len(looks) == len(SHARES)
+    assert list(kinds) == [name for name in SHARES if name not in FAMILIES]  # which are of MNIST's digits
+    assert len(looks) == len(kinds)  # one look a kind
     for name, kind in kinds.items():
         images = kind.images(12, torch.Generator().manual_seed(1))
         assert images.shape == (12, 28, 28), name
@@ -242,15 +194,18 @@ def test_every_kind_gives_different_images_of_the_right_form_and_the_same_for_a_
         assert len(kind.images(0, torch.Generator())) == 0, name
     for name in ("noised digits", "no digits"):
         assert vars(kinds[name])["real"] is small_digits.fit.images  # held-out ones would be known to the detector
-    assert len(mixed(kinds, SHARES, 33, torch.Generator().manual_seed(1))) == 33
 
 
-def test_the_shares_of_a_step_are_shares_of_one() -> None:
-    assert sum(SHARES.values()) == pytest.approx(1)
+def test_the_detector_sees_every_kind_as_it_is_and_as_it_was_sent(gan: Gan, small_digits: DataSet) -> None:
+    kinds, no_digits = make_fakes(CONFIG, gan.ema, [gan.generator], small_digits, lambda: None)
+    pool = pool_of(CONFIG.with_options({"detector_pool": 64}), kinds, no_digits, small_digits, lambda: None)
+    material = material_of(CONFIG, kinds, pool, small_digits)
+    assert set(kinds) <= set(material.kinds)
+    assert material.kinds.keys() == material.shares.keys()
+    assert {OWN + SENT, NO_DIGITS + SENT} <= set(material.kinds)
+    assert SNAPSHOTS + SENT not in material.kinds
 
 
-def test_without_snapshots_their_kind_is_not_made_nor_mnists_beside_other_digits(
-    gan: Gan, small_digits: DataSet
-) -> None:
-    kinds = make_fakes(CONFIG.with_options({"detector_images": 2}), gan.ema, [], small_digits, lambda: None)
+def test_without_snapshots_their_kind_is_not_made(gan: Gan, small_digits: DataSet) -> None:
+    kinds, _ = make_fakes(CONFIG.with_options({"detector_images": 2}), gan.ema, [], small_digits, lambda: None)
     assert set(SHARES) - set(kinds) == {SNAPSHOTS, *FAMILIES}

@@ -1,6 +1,7 @@
 """The kinds of fakes that a detector is trained on: each is what its docstring says."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -8,12 +9,13 @@ from torch import Tensor
 
 from tests.training.tiny_runs import CPU, SMALL
 from training.config import PRESETS
+from training.data import DataSet
 from training.fakes import gaussians
 from training.fakes.altered import MixedDigits, NoisedDigits
 from training.fakes.gaussians import GaussianFakes
 from training.fakes.generators import Generated
-from training.fakes.kind import Pooled, Several, mixed
-from training.fakes.no_digits import NoDigits
+from training.fakes.kind import Several, mixed
+from training.fakes.no_digits import SIGN_SHARE, NoDigits
 from training.gan import Gan
 
 
@@ -46,12 +48,6 @@ def test_a_mixture_holds_its_kinds_by_their_shares() -> None:
 def test_several_give_as_many_each() -> None:
     counts = levels(Several([Grey(1), Grey(2), Grey(3)]).images(9_000, rng()))
     assert [counts[level] / 9_000 for level in (1, 2, 3)] == pytest.approx([1 / 3] * 3, abs=0.015)
-
-
-def test_a_pool_gives_each_of_its_images_as_often() -> None:
-    pool = torch.arange(4, dtype=torch.uint8)[:, None, None].expand(-1, 28, 28)
-    counts = levels(Pooled(pool).images(8_000, rng()))
-    assert [counts[level] / 8_000 for level in range(4)] == pytest.approx([0.25] * 4, abs=0.02)
 
 
 @pytest.mark.parametrize("options", [{}, {"class_conditional": False, "pixel_mean": 0.1}], ids=["classes", "none"])
@@ -131,13 +127,40 @@ def test_gaussian_fakes_of_few_components_stay_among_them(monkeypatch: pytest.Mo
     assert deviations[0] < 0.2 * deviations[1] < 0.06 * deviations[2]
 
 
-def test_no_digits_are_letters_by_seven_in_eleven_and_one_of_each_other() -> None:
-    black = torch.zeros(3, 28, 28, dtype=torch.uint8)  # inverted they are white
-    kind = NoDigits(black, rng(), letters=30)
-    images = kind.images(3_000, rng(1))
-    white = (images == 255).flatten(1).all(1)
-    assert float(white.double().mean()) == pytest.approx(1 / 11, abs=0.015)
-    assert len(kind.letters) == 30
-    last = images[-1_500:]  # of the letters, which come last: ink on black, and not much
-    assert float((last > 100).double().mean()) < 0.35
-    assert bool((last.flatten(1).amax(1) > 100).all())
+@pytest.mark.parametrize("shows_digits", [True, False])
+def test_no_digits_are_of_every_kind_that_the_data_set_does_not_show(
+    shows_digits: bool, small_digits: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = NoDigits(small_digits.fit.images, shows_digits, rng(), letters=30)
+    assert ("letters" in kind.makers.keys() & kind.shares.keys()) == shows_digits
+    assert ("silhouettes" in kind.shares) == shows_digits
+    for name in kind.shares:
+        images = kind.makers[name](20, rng(1))
+        assert images.shape == (20, 28, 28), name
+        assert images.dtype == torch.uint8, name
+        assert torch.equal(images, kind.makers[name](20, rng(1))), name
+        assert not torch.equal(images, kind.makers[name](20, rng(2))), name
+    numbers = dict.fromkeys(kind.shares, 0)
+
+    def counted(name: str) -> Callable[[int, torch.Generator], Tensor]:
+        def make(count: int, rng: torch.Generator) -> Tensor:
+            numbers[name] += count
+            return torch.zeros(count, 28, 28, dtype=torch.uint8)
+
+        return make
+
+    kind.makers = {name: counted(name) for name in kind.shares}
+    assert len(kind.images(8_000, rng())) == 8_000
+    total = sum(kind.shares.values())
+    for name, share in kind.shares.items():
+        assert numbers[name] / 8_000 == pytest.approx(share / total, abs=0.02), name
+
+
+def test_signs_stand_among_the_digits_of_a_page_only_beside_digits(small_digits: DataSet) -> None:
+    for shows_digits, share in ((True, SIGN_SHARE), (False, 0.0)):
+        kind = NoDigits(small_digits.fit.images, shows_digits, rng(), letters=30)
+        real = {image.numpy().tobytes() for image in small_digits.fit.images}
+        parts = kind.parts(100, rng(1))
+        others = [image for image in parts if image.numpy().tobytes() not in real]
+        assert len(parts) == 100
+        assert len(others) / 100 == pytest.approx(share, abs=0.01)

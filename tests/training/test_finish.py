@@ -1,6 +1,7 @@
 """What a finished run leaves, beside what the same measurements give when they are made again."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
@@ -8,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from evaluation.detector_quality import Score, detector_quality
+from evaluation.detector_quality import Score, Thresholds, detector_quality
 from evaluation.full_quality import full_quality
 from evaluation.reference import NAME as REFERENCE
 from evaluation.reference import FullReference, Reference
 from tests.training.tiny_runs import CONFIGS, CPU, go_on, new_run
 from training.checkpoint import Checkpoint, load_checkpoint
 from training.data import DataSet
-from training.detector import logits_of
+from training.detector_calibration import Calibration, scores_of
 from training.finish import finish
 from training.interrupts import StopRequest
 from training.loop import train
@@ -36,7 +37,7 @@ def networks(run: Checkpoint) -> tuple[Generator, Score]:
     generator, detector = build_generator(run.config), build_detector(run.config)
     generator.load_state_dict(run.generator or {})
     detector.load_state_dict(run.discriminator or {})
-    return generator.eval(), partial(logits_of, detector.eval(), run.config)
+    return generator.eval(), partial(scores_of, detector.eval(), run.config)
 
 
 def test_its_figures_are_those_of_its_weights_on_the_test_set(whole_run: WholeRun, small_digits: DataSet) -> None:
@@ -48,7 +49,9 @@ def test_its_figures_are_those_of_its_weights_on_the_test_set(whole_run: WholeRu
     assert run.quality == {
         "test_images": len(test),
         **full_quality(images, asked, reference).figures,
-        **detector_quality(score, test.images, images, run.threshold),
+        **detector_quality(
+            score, test.images, test.labels, images, Thresholds(run.threshold, run.one_digit_threshold), True
+        ),
     }
     kept = FullReference.load(folder / REFERENCE)
     assert kept.floors == reference.floors
@@ -66,7 +69,7 @@ def test_the_detector_is_calibrated_on_as_many_images_as_are_held_out(
 ) -> None:
     calibration = whole_run("default")[0].calibration
     assert calibration is not None
-    assert calibration.keys() == {"scale", "shift", "images", "threshold", "one_digit_threshold"}
+    assert calibration.keys() == {field.name for field in fields(Calibration)}
     assert calibration["images"] == len(small_digits.held_out)
 
 
@@ -94,14 +97,15 @@ def test_a_run_that_is_measured_in_short_is_measured_on_the_test_set_too(small_d
     options = {"images": 128, "detector_images": 128, "detector_channels": 4, "measure_fully": False}
     run = go_on(new_run(CONFIGS["default"].with_options(options)), small_digits, tmp_path)
     generator, score = networks(run)
-    test = small_digits.test.images
+    test = small_digits.test
     images, _ = generated_digits(generator, run.config, len(test))
     assert run.calibration is not None
-    assert run.calibration["threshold"] < 0.5
+    thresholds = Thresholds(run.calibration["threshold"], run.calibration["one_digit_threshold"])
+    assert thresholds.real < 0.5
     assert run.quality == {
         "test_images": len(test),
-        **measure_snapshot(generator, run.config, Reference.of(test, small_digits.fit.images)),
-        **detector_quality(score, test, images, run.calibration["threshold"]),
+        **measure_snapshot(generator, run.config, Reference.of(test.images, small_digits.fit.images)),
+        **detector_quality(score, test.images, test.labels, images, thresholds, True),
     }
     assert not (tmp_path / REFERENCE).exists()
 

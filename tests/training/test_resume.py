@@ -10,6 +10,7 @@ import torch
 from tests.training.tiny_runs import CONFIGS, CPU, StopAfter, go_on, new_run
 from training.checkpoint import NAME, Checkpoint, CheckpointError, load_checkpoint
 from training.data import DataSet
+from training.detector import POOL
 from training.finish import finish
 from training.interrupts import StopRequest
 from training.loop import train
@@ -73,14 +74,17 @@ def test_a_run_killed_between_two_checkpoints_is_the_same(
     assert metrics(tmp_path) == metrics(folder)
 
 
-def test_the_detector_stage_starts_over_after_a_stop(
-    whole_run: WholeRun, small_digits: DataSet, tmp_path: Path
+@pytest.mark.parametrize("looks", [2, 20, 46])
+def test_the_detector_stage_goes_on_after_a_stop(
+    looks: int, whole_run: WholeRun, small_digits: DataSet, tmp_path: Path
 ) -> None:
+    """Stopped while fakes are made, while the pool is, and between two steps."""
     state = new_run(CONFIGS["default"])
     gan = train(state, small_digits, tmp_path, CPU, StopRequest(), lambda _: None)
     assert gan is not None
-    finish(state, gan, small_digits, tmp_path, StopAfter(2), lambda _: None)
+    finish(state, gan, small_digits, tmp_path, StopAfter(looks), lambda _: None)
     assert not load_checkpoint(tmp_path).finished
+    assert (tmp_path / POOL).exists() == (looks == 46)
     assert_same(whole_run("default")[0], go_on(load_checkpoint(tmp_path), small_digits, tmp_path))
 
 

@@ -19,6 +19,7 @@ SMALL = {
     "discriminator_hidden": (32, 16),
     "discriminator_channels": 2,
     "detector_channels": 2,
+    "detector_pool": 16,
     "log_steps": 3,
 }
 CONFIGS = {

@@ -15,20 +15,29 @@ class Kind(Protocol):
 
 
 def mixed(kinds: Mapping[str, Kind], shares: Mapping[str, float], count: int, rng: torch.Generator) -> Tensor:
-    """uint8[count, 28, 28] of several kinds in one batch, kind after kind.
+    """uint8[count, 28, 28] of several kinds in one batch, kind after kind; the arguments are those of `drawn_kinds`."""
+    return torch.cat(
+        [torch.empty(0, 28, 28, dtype=torch.uint8), *(images for _, images in drawn_kinds(kinds, shares, count, rng))]
+    )
+
+
+def drawn_kinds(
+    kinds: Mapping[str, Kind], shares: Mapping[str, float], count: int, rng: torch.Generator
+) -> list[tuple[str, Tensor]]:
+    """Images of several kinds by their names, of each as many as is drawn at random.
 
     Args:
         kinds: By name.
         shares: How much of each, in any unit; how many images of each is drawn at random.
-        count: Images.
+        count: Images of all kinds together.
         rng: For all that is random.
     """
     if count == 0:
-        return torch.empty(0, 28, 28, dtype=torch.uint8)
+        return []
     names = list(kinds)
     weights = torch.tensor([shares[name] for name in names])
     drawn = torch.multinomial(weights, count, replacement=True, generator=rng).bincount(minlength=len(names)).tolist()
-    return torch.cat([kinds[name].images(number, rng) for name, number in zip(names, drawn, strict=True) if number])
+    return [(name, kinds[name].images(number, rng)) for name, number in zip(names, drawn, strict=True) if number]
 
 
 class Several:

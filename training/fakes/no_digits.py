@@ -1,44 +1,74 @@
-"""Fakes that are no digits at all: a detector that says "real" means a real handwritten digit."""
+"""Outliers: what is no digit at all. A detector that says "real" means a real handwritten digit, and one."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from evaluation import not_digits
+from evaluation.pen import distance_fields, drawn, scribbles
 from evaluation.rounding import rounded
 from evaluation.treatments import affine
 
-LETTERS = 20_000  # rendered once: a font takes its time
+LETTERS = 10_000  # rendered once: a font takes its time
+DOODLES = 2_000  # paths, which are drawn anew each time
 MOST_TURN, MOST_STRETCH, MOST_SHEAR = 0.3, 0.2, 0.3
 MOST_PARTS = 5  # of a shape
-SHARES = {"noise": 1, "blank": 1, "inverted": 1, "shapes": 1, "letters": 7}
+ALWAYS = {"noise": 1.0, "blank": 1.0, "inverted": 1.0, "several": 3.0}
+# What another data set might show: letters, clothes.
+BESIDE_DIGITS = {"shapes": 1.0, "silhouettes": 1.2, "strips": 0.4, "letters": 2.5, "drawn letters": 5.0, "doodles": 1.2}
+SIGN_SHARE = 0.35  # of what stands beside digits in `several`
 
 
 class NoDigits:
-    """Noise, blank and inverted images, and shapes, as many of each; and letters from fonts, which take the longest."""
+    """Outliers of many kinds; only those that are none of the data set's own things.
 
-    def __init__(self, images: Tensor, rng: torch.Generator, letters: int = LETTERS) -> None:
+    Args:
+        images: The training set, uint8[count, 28, 28].
+        shows_digits: It shows digits; else letters, doodles and silhouettes may be what it shows, and are left out.
+        rng: For what is made once.
+        letters: How many printed letters to make.
+    """
+
+    def __init__(self, images: Tensor, shows_digits: bool, rng: torch.Generator, letters: int = LETTERS) -> None:
         self.real = images
-        self.letters = not_digits.letters(letters, rng, not_digits.TRAINING_FONTS)
+        self.shares = ALWAYS | (BESIDE_DIGITS if shows_digits else {})
+        self.makers: dict[str, Callable[[int, torch.Generator], Tensor]] = {
+            "noise": not_digits.noise,
+            "blank": not_digits.blank,
+            "inverted": lambda count, rng: not_digits.inverted(self._some(self.real, count, rng)),
+            "several": lambda count, rng: not_digits.several(self.parts(2 * count, rng), count, rng),
+            "shapes": shapes,
+            "silhouettes": not_digits.silhouettes,
+            "strips": not_digits.strips,
+            "letters": lambda count, rng: deformed(self._some(self.letters, count, rng), rng),
+            "drawn letters": lambda count, rng: drawn(self._some(self.glyphs, count, rng), rng),
+            "doodles": lambda count, rng: drawn(self._some(self.doodles, count, rng), rng),
+        }
+        if shows_digits:
+            every = not_digits.LETTERS + not_digits.GREEK + not_digits.SIGNS
+            self.letters = not_digits.letters(letters, rng, not_digits.TRAINING_FONTS)
+            self.glyphs = not_digits.glyph_paths(every, not_digits.TRAINING_FONTS)
+            self.doodles = distance_fields(scribbles(min(DOODLES, letters), rng))
 
     def images(self, count: int, rng: torch.Generator) -> Tensor:
         """See `Kind`."""
-        if count == 0:
-            return self.letters[:0]
-        shares = torch.tensor(list(SHARES.values()), dtype=torch.float32)
-        drawn = torch.multinomial(shares, count, replacement=True, generator=rng).bincount(minlength=len(SHARES))
-        number = dict(zip(SHARES, drawn.tolist(), strict=True))
-        real = self.real[torch.randint(len(self.real), (number["inverted"],), generator=rng)]
-        letters = self.letters[torch.randint(len(self.letters), (number["letters"],), generator=rng)]
-        return torch.cat(
-            [
-                not_digits.noise(number["noise"], rng),
-                not_digits.blank(number["blank"], rng),
-                not_digits.inverted(real),
-                shapes(number["shapes"], rng),
-                deformed(letters, rng),
-            ]
-        )
+        shares = torch.tensor(list(self.shares.values()))
+        drawn_numbers = torch.multinomial(shares, max(count, 1), replacement=True, generator=rng)[:count]
+        numbers = drawn_numbers.bincount(minlength=len(shares)).tolist()
+        parts = [self.makers[name](number, rng) for name, number in zip(self.shares, numbers, strict=True) if number]
+        return torch.cat([self.real[:0], *parts])
+
+    def parts(self, count: int, rng: torch.Generator) -> Tensor:
+        """What stands side by side in an image of several: real digits, and letters and signs among them."""
+        signs = int(SIGN_SHARE * count) if "drawn letters" in self.shares else 0
+        real = self._some(self.real, count - signs, rng)
+        return torch.cat([real, self.makers["drawn letters"](signs, rng)]) if signs else real
+
+    @staticmethod
+    def _some(images: Tensor, count: int, rng: torch.Generator) -> Tensor:
+        return images[torch.randint(len(images), (count,), generator=rng)]
 
 
 def shapes(count: int, rng: torch.Generator) -> Tensor:

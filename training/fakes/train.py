@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from evaluation.threads import keep_to_allowed_cores
 from training.data import load_data_set
 from training.fakes.recipes import RECIPES
 from training.fakes.small_weights import save_small
+from training.progress import progress
 
 DATA_SET = "mnist"
 
@@ -46,7 +46,7 @@ def main() -> None:
         family, recipe = RECIPES[name]
         recipe = dataclasses.replace(recipe, images=options.images or recipe.images)
         start = time.monotonic()
-        with tqdm(total=recipe.images, desc=name, unit="img", unit_scale=True, disable=None) as bar:
+        with progress(recipe.images, name, "img") as bar:
 
             def tick(seen: int, bar: Any = bar) -> None:
                 bar.update(seen - bar.n)

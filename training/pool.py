@@ -1,0 +1,111 @@
+"""Images that have been on a journey: sent as a picture file of any kind, and brought back to MNIST's form.
+
+A journey takes milliseconds, a step of training a few dozen images a millisecond. So a pool is made once a run, and the
+steps draw from it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evaluation.journeys import JOURNEYS, travel
+from evaluation.not_digits import page
+from training.data import LabelledImages
+from training.fakes.kind import Kind, drawn_kinds
+from training.fakes.no_digits import NoDigits
+from training.progress import progress
+
+# How often each journey is made.
+SHARES = {"sent": 0.1, "enlarged": 0.3, "bordered": 0.15, "shown": 0.15, "written": 0.2, "tutorial": 0.1}
+EDGE_LEVEL, INK_LEVEL = 40, 110  # a lighter edge, or a lighter image, on average, is paper that was taken for ink
+TRIES = 2  # journeys on which not one thing is found, until an image is given up
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The images, uint8[count, 28, 28] each.
+
+    Attributes:
+        real: Real ones, with their labels.
+        fakes: By the name of their kind.
+        no_digits: Outliers. Half of them were pages of several digits, letters and signs, which normalisation has taken
+            for one thing.
+    """
+
+    real: LabelledImages
+    fakes: Mapping[str, Tensor]
+    no_digits: Tensor
+
+    def state_dict(self) -> dict[str, Any]:
+        """What can be saved."""
+        return {"real": vars(self.real), "fakes": dict(self.fakes), "no_digits": self.no_digits}
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Any]) -> "Pool":
+        """From what `state_dict` gave."""
+        return cls(LabelledImages(**state["real"]), state["fakes"], state["no_digits"])
+
+
+def make_pool(
+    real: LabelledImages,
+    fakes: Mapping[str, Kind],
+    shares: Mapping[str, float],
+    no_digits: NoDigits,
+    count: int,
+    seed: int,
+    tick: Callable[[], None],
+) -> Pool:
+    """Send images of both classes on the same journeys.
+
+    Args:
+        real: The training set.
+        fakes: By name.
+        shares: How much of each of them.
+        no_digits: Outliers, half as many as there are of each class.
+        count: Real images, and as many fakes.
+        seed: Image i's journey depends on it and on i alone.
+        tick: Called after every journey.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    chosen = torch.randperm(len(real), generator=rng)[:count]
+    few = count // 16
+    outliers = [
+        *(one for columns in range(2, 6) for one in page(no_digits.parts(8 * few, rng), few, columns, rng)),
+        *no_digits.images(4 * few, rng),
+    ]
+    material = dict(drawn_kinds(fakes, shares, count, rng))
+    total = len(chosen) + sum(map(len, material.values())) + len(outliers)
+    with progress(total, "pool", "img") as bar:
+
+        def travelled(images: Iterable[Tensor], number: int) -> tuple[Tensor, Tensor]:
+            """The images uint8[count, 28, 28] that were found again, and which they are, bool[len(images)]."""
+            found = []
+            for index, image in enumerate(images):
+                found.append(_sent(image.numpy(), np.random.default_rng([seed, number, index])))
+                bar.update()
+                tick()
+            there = [torch.from_numpy(image.copy()) for image in found if image is not None]
+            empty = torch.empty(0, 28, 28, dtype=torch.uint8)
+            return torch.stack(there) if there else empty, torch.tensor([image is not None for image in found])
+
+        images, which = travelled(real.images[chosen], 0)
+        return Pool(
+            LabelledImages(images, real.labels[chosen][which] if len(which) else real.labels[:0]),
+            {name: travelled(material[name], number)[0] for number, name in enumerate(material, 2)},
+            travelled(outliers, 1)[0],
+        )
+
+
+def _sent(image: np.ndarray, chance: np.random.Generator) -> np.ndarray | None:
+    """An image after a journey; None if it was not found as one thing."""
+    for _ in range(TRIES):
+        name = chance.choice(list(SHARES), p=list(SHARES.values()))
+        answer = travel(image, JOURNEYS[str(name)], chance)
+        edge = np.concatenate([answer[0], answer[-1], answer[:, 0], answer[:, -1]])
+        if answer.any() and edge.mean() <= EDGE_LEVEL and answer.mean() <= INK_LEVEL:
+            return answer
+    return None
