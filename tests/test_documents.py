@@ -12,6 +12,7 @@ from torch.distributed.run import get_args_parser
 
 import benchmarks.attacks.__main__
 import benchmarks.mutants.__main__
+import benchmarks.renew_detector
 import benchmarks.score_strangers
 import benchmarks.serving_load.__main__
 import digitforge.command
@@ -62,6 +63,7 @@ READERS: dict[str, Callable[[list[str]], Any]] = {
     "training": training.command.build_parser().parse_args,  # as a module
     "benchmarks.attacks": benchmarks.attacks.__main__.build_parser().parse_args,
     "benchmarks.mutants": benchmarks.mutants.__main__.build_parser().parse_args,
+    "benchmarks.renew_detector": benchmarks.renew_detector.build_parser().parse_args,
     "benchmarks.score_strangers": benchmarks.score_strangers.build_parser().parse_args,
     "benchmarks.serving_load": benchmarks.serving_load.__main__.build_parser().parse_args,
 }

@@ -1,0 +1,144 @@
+"""A new detector for a generator that is exported already: its run, made anew from the ONNX file.
+
+A model file holds the generator's weights and its config. Both go into a run's folder that stands where a run stands
+after the GAN's training, so that the trainer goes on with the detector stage, with the settings of today's preset:
+
+    python -m benchmarks.renew_detector models --out artifacts/runs/renewed
+    digitforge-train --resume --out artifacts/runs/renewed
+    digitforge-export artifacts/runs/renewed
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+
+from digitforge.machine.onnx_runtime import onnxruntime
+from export.metadata import PREFIX
+from export.parity import Pixels
+from export.repository import GENERATOR, MODEL_FILE
+from serving.repository.model_repository import complete_versions
+from training.checkpoint import NAME, Checkpoint, load_checkpoint, save_atomically, save_checkpoint
+from training.config import PRESETS, TrainingConfig
+from training.detector_fit import STATE
+from training.networks import Generator, build_generator
+from training.pixels import to_uint8
+from training.provenance import source_commit
+
+PROBES = 1_000  # images by which the recovered generator is compared with the file
+OF_THE_DETECTOR = "detector_"
+
+
+class NotRecoveredError(Exception):
+    """The generator in the file cannot be had as a network."""
+
+
+def main() -> int:
+    """Recover, compare, write."""
+    options = build_parser().parse_args()
+    names = ("detector_images", "detector_channels", "detector_pool", "detector_lr")
+    overrides = {name: value for name in names if (value := getattr(options, name)) is not None}
+    if not (versions := complete_versions(options.models)):
+        print(f"{options.models} is no model repository: it has no complete version", file=sys.stderr)
+        return 1
+    if (options.out / NAME).exists():
+        print(f"{options.out} has a run already", file=sys.stderr)
+        return 1
+    path = options.models / GENERATOR / str(max(versions)) / MODEL_FILE
+    try:
+        run, pixels = recovered(path, overrides)
+    except NotRecoveredError as error:
+        print(f"{path}: {error}", file=sys.stderr)
+        return 1
+    print(f"run {run.run_id} from {path}: {pixels}")
+    options.out.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(run, options.out)
+    if options.further is not None:
+        weights = load_checkpoint(options.further).discriminator
+        save_atomically({"detector": weights, "optimizer": None, "seen": 0}, options.out / STATE)
+    print(f"go on with: digitforge-train --resume --out {options.out}")
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.renew_detector", description=__doc__.splitlines()[0])
+    parser.add_argument("models", type=Path, help="the model repository; its newest version is taken")
+    parser.add_argument("--out", type=Path, required=True, help="the run's folder, which must hold no run yet")
+    parser.add_argument("--detector-images", type=int, help="instead of the preset's")
+    parser.add_argument("--detector-channels", type=int, help="the same")
+    parser.add_argument("--detector-pool", type=int, help="the same")
+    parser.add_argument("--detector-lr", type=float, help="the same")
+    parser.add_argument(
+        "--further", type=Path, metavar="RUN", help="a finished run with whose detector to begin, instead of a new one"
+    )
+    return parser
+
+
+def recovered(path: Path, overrides: dict[str, Any]) -> tuple[Checkpoint, Pixels]:
+    """The run that an exported generator comes from, as it stood before its detector stage.
+
+    Args:
+        path: The generator's file.
+        overrides: Fields of the config in the place of the preset's, of the detector stage.
+
+    Returns:
+        The run, and how the recovered network's images differ from the file's.
+
+    Raises:
+        NotRecoveredError: The file's weights are not those of the network that its config describes, or its images are
+            others.
+    """
+    model = onnx.load(path)
+    about = {entry.key.removeprefix(PREFIX): entry.value for entry in model.metadata_props}
+    config = TrainingConfig.model_validate(json.loads(about["config"]))
+    preset = PRESETS.get(config.preset, config).model_dump()
+    config = config.with_options(
+        {name: value for name, value in preset.items() if name.startswith(OF_THE_DETECTOR)} | overrides
+    )
+    inside = f"{GENERATOR}."
+    weights = {
+        tensor.name.removeprefix(inside): torch.from_numpy(numpy_helper.to_array(tensor).copy())
+        for tensor in model.graph.initializer
+        if tensor.name.startswith(inside)
+    }
+    generator = build_generator(config).eval()
+    try:
+        generator.load_state_dict(weights)
+    except RuntimeError as error:  # BatchNorm, folded into other layers, for one
+        raise NotRecoveredError(f"it holds other weights than its config says: {error}") from error
+    pixels = compared(path, generator, config)
+    if pixels.most > 1:
+        raise NotRecoveredError(f"the recovered network makes other images: {pixels}")
+    quality = json.loads(about["quality"])
+    best = {name: quality[name] for name in ("frechet_distance", "frechet_floor", "frechet_ratio") if name in quality}
+    run = Checkpoint(
+        config,
+        about["run_id"],
+        f"{about['source_commit']}, {source_commit()}",
+        images_seen=int(about["images_seen"]),
+        elapsed_s=float(about["training_seconds"]),
+        best={"images_seen": int(about["images_seen"]), **best, "generator": generator.state_dict()},
+    )
+    return run, pixels
+
+
+@torch.no_grad()
+def compared(path: Path, generator: Generator, config: TrainingConfig) -> Pixels:
+    """How a network's images differ from those of a file, for the same latents and classes."""
+    z = torch.randn(PROBES, config.latent_size, generator=torch.Generator().manual_seed(0))
+    digits = torch.arange(PROBES) % max(config.classes, 1)
+    inputs = {"z": z.numpy()} | ({"digit": digits.unsqueeze(1).numpy()} if config.classes else {})
+    (there,) = onnxruntime.InferenceSession(path).run(["images"], inputs)
+    images = to_uint8(generator(z, digits if config.classes else None), config.pixel_mean, config.pixel_std)
+    return Pixels.between(np.asarray(there), images.numpy())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
