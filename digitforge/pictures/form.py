@@ -243,7 +243,8 @@ def _levelled(grey: NDArray[np.uint8]) -> NDArray[np.float32] | None:
         grey, level = 255 - grey, 255 - level
     if level <= PLAIN and full >= BRIGHT:  # black or nearly so: its levels are the image's own
         return grey.astype(np.float32)
-    return (grey.astype(np.float32) - level) * np.float32(255 / full)
+    level = _median(grey[np.abs(grey.astype(np.int16) - level) <= PLAIN])  # the edge is mixed with a frame's line
+    return (grey.astype(np.float32) - level) * np.float32(255 / (int(grey.max()) - level))
 
 
 def _grids(height: int, width: int, scale: float) -> list[tuple[int, int]]:

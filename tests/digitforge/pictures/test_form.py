@@ -84,6 +84,16 @@ def test_enlargement_is_undone_to_a_few_levels(kind: str, images: np.ndarray) ->
         assert np.abs(found.astype(int) - image).mean() < 3
 
 
+def test_background_is_black_whatever_line_is_mixed_with_its_edge() -> None:
+    image = 30 + ring().astype(float) * 190 / 255
+    shown = np.asarray(Image.fromarray(image.astype(np.uint8)).resize((280, 280), NEAREST)).copy()
+    shown[[0, -1]] = shown[:, [0, -1]] = 27  # half of a plot's axes, as dark as its darkest colour
+    found = in_form(shown)
+    assert found is not None
+    assert (found[ring() == 0] == 0).all()
+    assert np.abs(found.astype(int) - ring()).mean() < 1
+
+
 def test_image_that_is_not_centred_is_normalised() -> None:
     moved = np.roll(ring(), (3, -2), axis=(0, 1))
     assert in_form(moved) is None
