@@ -54,7 +54,8 @@ def test_newest_version_is_served_alone_unless_others_are_asked_for(
 
 def test_health_is_serving_for_the_process_and_for_the_service(channel: grpc.Channel) -> None:
     stub: Any = health_pb2_grpc.HealthStub(channel)
-    for service in ("", "digits.v1.Digits"):
+    services = ("", "digits.v1.Digits", "inference.GRPCInferenceService")
+    for service in services:
         answer = stub.Check(health_pb2.HealthCheckRequest(service=service))
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
     with pytest.raises(grpc.RpcError) as error:
@@ -63,7 +64,7 @@ def test_health_is_serving_for_the_process_and_for_the_service(channel: grpc.Cha
     messages: Any = health_pb2
     listed = stub.List(messages.HealthListRequest()).statuses
     assert {service: answer.status for service, answer in listed.items()} == dict.fromkeys(
-        ("", "digits.v1.Digits"), health_pb2.HealthCheckResponse.SERVING
+        services, health_pb2.HealthCheckResponse.SERVING
     )
 
 
@@ -74,6 +75,7 @@ def test_reflection_lists_the_services_and_describes_their_messages(channel: grp
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
+        "inference.GRPCInferenceService",
     }
     file = database.FindFileContainingSymbol("digits.v1.Digits")  # type: ignore[no-untyped-call]
     assert "GenerateRequest" in [message.name for message in file.message_type]
