@@ -75,8 +75,8 @@ def test_slow_pictures_keep_nobody_else_waiting(
     calls = [slow_ones.Score.future(pb.ScoreRequest(image=slow()), timeout=60) for _ in range(2)]
     while not any(call.done() for call in calls):
         other.Generate(pb.GenerateRequest(n=1), timeout=SOON_S)
-        assert not other.Score(pb.ScoreRequest(image=png_with(b"")), timeout=SOON_S).normalised
-    assert not any(call.result().normalised for call in calls)
+        assert other.Score(pb.ScoreRequest(image=png_with(b"")), timeout=SOON_S).verdict == pb.VERDICT_NOTHING_FOUND
+    assert all(call.result().verdict == pb.VERDICT_NOTHING_FOUND for call in calls)
 
 
 def test_crowd_of_large_pictures_does_not_make_another_connection_wait_for_all_of_them(
