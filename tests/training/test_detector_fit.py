@@ -2,6 +2,7 @@
 
 import copy
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from evaluation.quality import detector_auroc
 from evaluation.treatments import treated
 from tests.training.tiny_runs import CPU, SMALL
 from training.batches import Batches
+from training.checkpoint import save_atomically
 from training.config import PRESETS, TrainingConfig
 from training.data import DataSet, LabelledImages
 from training.detector_calibration import output_of
@@ -22,10 +24,12 @@ from training.detector_fit import (
     PEN_SHARE,
     SEED,
     SENT_SHARE,
+    STATE,
     Material,
     detector_loss,
     draws_at,
     fit,
+    load_state,
 )
 from training.fakes.kind import mixed
 from training.losses import discriminator_loss
@@ -165,6 +169,17 @@ def test_what_a_step_draws_depends_on_the_seed_and_the_images_seen_alone(bfloat1
     there = torch.rand(1)
     draws_at(1, 0)
     assert torch.rand(1) != there  # and the dropout's
+
+
+def test_a_detector_can_begin_with_anothers_weights(small_digits: DataSet, tmp_path: Path) -> None:
+    """Steps of no length leave them as they were."""
+    given = {name: weight + 1 for name, weight in Detector(CONFIG.detector_channels, 10).state_dict().items()}
+    save_atomically({"detector": given, "optimizer": None, "seen": 0}, tmp_path / STATE)
+    config = CONFIG.with_options({"detector_images": 128, "detector_lr": 1e-12})
+    found = fit(config, material(small_digits.fit[:200]), CPU, lambda: None, tmp_path).state_dict()
+    for name in ("logit.weight", "features.1.weight", "features.18.bias"):
+        assert torch.allclose(found[name], given[name], atol=1e-6), name
+    assert load_state(tmp_path / STATE)["seen"] == 128
 
 
 def test_mixed_is_what_the_kinds_give() -> None:

@@ -14,7 +14,7 @@ from training.fakes import gaussians
 from training.fakes.altered import MixedDigits, NoisedDigits
 from training.fakes.gaussians import GaussianFakes
 from training.fakes.generators import Generated
-from training.fakes.kind import Several, mixed
+from training.fakes.kind import Pooled, Several, mixed
 from training.fakes.no_digits import SIGN_SHARE, NoDigits
 from training.gan import Gan
 
@@ -48,6 +48,12 @@ def test_a_mixture_holds_its_kinds_by_their_shares() -> None:
 def test_several_give_as_many_each() -> None:
     counts = levels(Several([Grey(1), Grey(2), Grey(3)]).images(9_000, rng()))
     assert [counts[level] / 9_000 for level in (1, 2, 3)] == pytest.approx([1 / 3] * 3, abs=0.015)
+
+
+def test_a_pool_gives_each_of_its_images_as_often() -> None:
+    pool = torch.arange(4, dtype=torch.uint8)[:, None, None].expand(-1, 28, 28)
+    counts = levels(Pooled(pool).images(8_000, rng()))
+    assert [counts[level] / 8_000 for level in range(4)] == pytest.approx([0.25] * 4, abs=0.02)
 
 
 @pytest.mark.parametrize("options", [{}, {"class_conditional": False, "pixel_mean": 0.1}], ids=["classes", "none"])

@@ -107,7 +107,7 @@ def test_a_torn_checkpoint_is_refused_by_name(whole_run: WholeRun, tmp_path: Pat
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     torch.save({"weights": torch.zeros(1)}, tmp_path / NAME)
-    with pytest.raises(CheckpointError, match="not a checkpoint of format 4"):
+    with pytest.raises(CheckpointError, match="is no checkpoint of digitforge"):
         load_checkpoint(tmp_path)
 
 
