@@ -21,7 +21,7 @@ BENCH_ARGS  ?=
 # What `make export` exports.
 RUN ?= artifacts/runs/latest
 # What `make inspect` shows: a version, or a model repository.
-INSPECT ?= models/generator/1
+INSPECT ?= models/generator/2
 # What `make evaluate` measures: a run, or a model repository such as models.
 WHAT ?= artifacts/runs/latest
 
