@@ -164,7 +164,7 @@ def train(
                     if state := balance.look(values):
                         tell(state, WORDS[state])
                     losses = "  ".join(f"{name} {values[name]:.3f}" for name in SHOWN)
-                    bar.set_postfix_str(losses)
+                    bar.set_postfix_str(losses, refresh=False)  # where there is no terminal, each would be a line
                     if config.print_losses:
                         say(f"epoch {(run.images_seen - 1) // len(images) + 1}  step {gan.steps}  {losses}")
 
