@@ -31,11 +31,19 @@ def progress(total: float, what: str, unit: str, initial: float = 0, shown: bool
         "unit_scale": total >= 1000,
     }
     if not shown:
-        return tqdm(**options, disable=True)
+        return _Bar(**options, disable=True)
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        return tqdm(**options, dynamic_ncols=True)
+        return _Bar(**options, dynamic_ncols=True)
     lines: Any = _Lines(sys.stderr)
-    return tqdm(**options, file=lines, bar_format=LINE, delay=LINE_S, mininterval=LINE_S, miniters=1)
+    return _Bar(**options, file=lines, bar_format=LINE, delay=LINE_S, mininterval=LINE_S, miniters=1)
+
+
+class _Bar(tqdm):  # type: ignore[type-arg]  # it is no generic class where it is run
+    """A bar that stays at its end where the last step goes beyond: tqdm would know of no end any more."""
+
+    def update(self, n: float | None = 1) -> bool | None:
+        left = (self.total or 0) - self.n
+        return super().update(min(n or 0, left))
 
 
 class _Lines:

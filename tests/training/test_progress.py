@@ -109,3 +109,10 @@ def test_on_a_terminal_a_bar_stays_within_its_line_and_has_no_colours(
     else:
         assert max(map(len, pieces)) <= columns
         assert any(piece.startswith("training:") and "%|" in piece for piece in pieces)
+
+
+def test_a_last_step_that_goes_beyond_the_end_is_shown_as_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress(1000, "training", "img") as bar:
+        bar.update(900)
+        bar.update(128)
+        assert (bar.n, bar.total) == (1000, 1000)
