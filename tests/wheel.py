@@ -125,10 +125,11 @@ def address(server: Environment, tmp_path: Path) -> Iterator[tuple[str, str]]:
 def test_wheel_holds_the_rooms_the_stubs_and_the_pair_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == TOP_LEVEL
-    contract = "protos/digits/v1/digits"
-    assert {f"{contract}.proto", f"{contract}_pb2.py", f"{contract}_pb2.pyi", f"{contract}_pb2_grpc.py"} <= {*names}
+    for contract in ("protos/digits/v1/digits", "protos/inference/inference"):
+        assert {f"{contract}.proto", f"{contract}_pb2.py", f"{contract}_pb2.pyi", f"{contract}_pb2_grpc.py"} <= {*names}
     shipped = set(run("git", "ls-files", "models", where=ROOT).split())
-    assert {name.removeprefix("serving/repository/") for name in names if "/models/" in name} == shipped
+    place = "serving/repository/"
+    assert {name.removeprefix(place) for name in names if name.startswith(f"{place}models/")} == shipped
 
 
 def test_wheel_asks_for_the_grpc_and_the_protobuf_that_its_stubs_ask_for(wheel: Path) -> None:
@@ -196,7 +197,7 @@ def test_installed_server_serves_the_pair_from_any_folder_to_the_client_in_anoth
     address: tuple[str, str], server: Environment, client: Environment, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     there, served = address
-    assert re.match(rf"version 1 of {server.folder}/lib/.*/serving/repository/models: ", served)
+    assert re.match(rf"version 2 of {server.folder}/lib/.*/serving/repository/models: ", served)
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     at = ("--address", there)
     client.run(
