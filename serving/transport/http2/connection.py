@@ -37,6 +37,9 @@ from serving.transport.observer import Observer
 
 FIELD_BYTES = 32  # that HTTP/2 counts for each header field beside its own
 SLICE_BYTES = 4096  # that HTTP/2 is given at a time: some hundred frames at most
+# Where a call came in so many bytes or fewer, the next slice is small: a call is more work than its frames, and most of
+# it is done when the turn is over.
+CALL_BYTES, SMALL_SLICE_BYTES = 512, 256
 PART_BYTES, PARTS = 64 * 1024, 16  # that are sent at a time, and in a turn
 HIGH_WATER = 256 * 1024  # bytes of a stream that may wait for the caller to read
 LAST_BYTES_S = 5.0  # that a peer is given to read what is left once the server hangs up
@@ -112,6 +115,7 @@ class Connection(asyncio.Protocol):
         self._strikes = PingStrikes(common.limits)
         self._tick_timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
+        self._slice_bytes = SLICE_BYTES
         self._waiting, self._taken = b"", 0  # bytes that have come, for the next turns; how many had theirs
         self._flush_is_due = False
         self._paused = False
@@ -297,7 +301,8 @@ class Connection(asyncio.Protocol):
         """Take a slice of what has come; whether more is waiting."""
         if self._transport is None or self._hung_up:
             return False
-        start, self._taken = self._taken, self._taken + SLICE_BYTES
+        start, self._taken = self._taken, self._taken + self._slice_bytes
+        last_stream_id = self._session.last_stream_id
         try:
             self._handle(self._session.receive(self._waiting[start : self._taken]))
         except SessionError:  # no HTTP/2, or an attack
@@ -305,6 +310,8 @@ class Connection(asyncio.Protocol):
         if self._hung_up or self._transport is None:  # type: ignore[redundant-expr]
             return False
         self._flush_soon()
+        calls = (self._session.last_stream_id - last_stream_id) // 2
+        self._slice_bytes = SMALL_SLICE_BYTES if calls * CALL_BYTES >= self._slice_bytes else SLICE_BYTES
         if self._taken < len(self._waiting):
             return True
         self._waiting, self._taken = b"", 0
