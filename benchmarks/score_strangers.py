@@ -29,11 +29,14 @@ from digitforge.pictures.decoded import Decoded, Found
 from digitforge.pictures.files import prepare_file
 from digitforge.pictures.images import decode_file
 from digitforge.pictures.png import encode_png
+from digitforge.verdict import Verdict
 from evaluation.classifier import features_and_digits, shipped_classifier
 from evaluation.quality import detector_auroc
 from evaluation.threads import keep_to_allowed_cores
 from judge.pair import open_pair
 from judge.tables import text_table
+from serving.digits.verdicts import Seen as Answer
+from serving.digits.verdicts import Thresholds, verdict
 from serving.engine.device import CPU
 from serving.engine.runner import Runner
 from serving.repository.model_repository import DISCRIMINATOR, ModelMetadata, complete_versions, model_path
@@ -42,7 +45,12 @@ from training.data import load_data_set
 NAME = "score-strangers"
 FEW = 100  # pictures: below, a share is given as a count with its interval
 Z = 1.96  # of a normal distribution's 95%
-VERDICTS = ("real", "generated", "not one digit", "nothing found")
+VERDICTS = {  # by the titles of their columns
+    "real": Verdict.REAL_DIGIT,
+    "generated": Verdict.GENERATED,
+    "not one digit": Verdict.NOT_ONE_DIGIT,
+    "nothing found": Verdict.NOTHING_FOUND,
+}
 SIZES = (27, 28, 29)
 CLOSE = 0.05  # of real_probability
 
@@ -52,7 +60,7 @@ class Seen:
     """What came of some pictures.
 
     Attributes:
-        verdicts: object[n], of `VERDICTS`.
+        verdicts: object[n], the server's.
         real: float32[n], the probability that it is a real digit.
         digits: int64[n], what the shipped classifier takes it for.
     """
@@ -69,25 +77,25 @@ class Detector:
         path = model_path(repository, DISCRIMINATOR, max(complete_versions(repository)), "fp32")
         self._runner = Runner(path, CPU, 1, [], False)
         metadata = ModelMetadata.read(self._runner.properties, path)
-        self._threshold = metadata.threshold
-        # A detector that does not tell whether an image shows one digit has no threshold for it either.
-        self._one_digit_threshold: float = getattr(metadata, "one_digit_threshold", None) or 0.0
+        self._thresholds = Thresholds(metadata.threshold, metadata.one_digit_threshold)
         self._classifier = shipped_classifier()
 
     def see(self, decoded: Sequence[Decoded]) -> Seen:
-        """What it says, in the order of the server's verdicts: what was found, whether one digit, whether real."""
+        """What it says, and what the server makes of that."""
         images = np.stack([one.pixels for one in decoded])
         parts = [self._runner.run({"images": images[start : start + 500]}) for start in range(0, len(images), 500)]
         real = np.concatenate([part["real_probability"] for part in parts]).ravel()
-        verdicts = np.where(real >= self._threshold, VERDICTS[0], VERDICTS[1]).astype(object)
-        is_several = np.array([one.found == Found.SEVERAL for one in decoded])
+        one_digit: list[float | None] = [None] * len(decoded)
         if "one_digit_probability" in parts[0]:
-            one_digit = np.concatenate([part["one_digit_probability"] for part in parts]).ravel()
-            is_several |= one_digit < self._one_digit_threshold
-        verdicts[is_several] = VERDICTS[2]
-        verdicts[[one.found == Found.NOTHING for one in decoded]] = VERDICTS[3]
+            one_digit = np.concatenate([part["one_digit_probability"] for part in parts]).ravel().tolist()
+        verdicts = [
+            Verdict.NOTHING_FOUND
+            if image.found is Found.NOTHING
+            else verdict(image.found, Answer(probability, one_digit_probability=one), self._thresholds)
+            for image, probability, one in zip(decoded, real.tolist(), one_digit, strict=True)
+        ]
         _, digits = features_and_digits(self._classifier, torch.from_numpy(images))
-        return Seen(verdicts, real, digits.numpy())
+        return Seen(np.array(verdicts, object), real, digits.numpy())
 
 
 class Table:
@@ -109,14 +117,14 @@ class Table:
         seen = self._detector.see(decoded)
         count = len(decoded)
         row: dict[str, float] = {"pictures": count}
-        row |= {verdict: float((seen.verdicts == verdict).mean()) for verdict in VERDICTS}
+        row |= {title: float((seen.verdicts == meant).mean()) for title, meant in VERDICTS.items()}
         known = [place for place, label in enumerate(labels or ()) if label is not None]
         if labels and known:
             row["recognised"] = float(np.mean([seen.digits[place] == labels[place] for place in known]))
         if fakes:
             row["auroc"] = detector_auroc(torch.from_numpy(self._against), torch.from_numpy(seen.real))
         self.rows[name] = row
-        shares = [shown(row[verdict], count) for verdict in VERDICTS]
+        shares = [shown(row[title], count) for title in VERDICTS]
         recognised = shown(row["recognised"], len(known)) if "recognised" in row else ""
         print(f"{name:44} {count:5}  " + " ".join(f"{share:>19}" for share in (*shares, recognised)), end="  ")
         print(f"{row['auroc']:.4f}" if fakes else "", flush=True)
