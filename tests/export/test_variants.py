@@ -161,6 +161,26 @@ def test_quality_has_bounds_on_both_sides(name: str, value: float) -> None:
             check_quality("int8", expected | {name: wrong}, expected, 0.02, 0.01)
 
 
+def write_spoiled(
+    exported: tuple[Checkpoint, Path],
+    reference: FullReference,
+    monkeypatch: pytest.MonkeyPatch,
+    spoil: Callable[[onnx.ModelProto, object], onnx.ModelProto],
+) -> None:
+    """Write a variant of an exported pair by a conversion that is no good, and leave none."""
+    run, repository = exported
+    folders = {model: repository / model / "1" for model in MODELS}
+    signature = {model: tensors_of(onnx.load(folder / MODEL_FILE)) for model, folder in folders.items()}
+    trial = Trial.of(run.config.latent_size, run.config.classes, reference)
+    expected = onnx_quality(trial, *(folders[model] / MODEL_FILE for model in MODELS))
+    monkeypatch.setitem(VARIANTS, "spoiled", type(VARIANTS["int8"])(spoil, 0.02, 0.01, 1.0))
+    try:
+        write_variant("spoiled", folders, signature, trial, expected)
+    finally:
+        for folder in folders.values():
+            (folder / variant_file("spoiled")).unlink()
+
+
 def test_a_variant_out_of_its_bounds_is_refused_with_the_figures(
     exported: tuple[Checkpoint, Path], reference: FullReference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,18 +193,8 @@ def test_a_variant_out_of_its_bounds_is_refused_with_the_figures(
                 tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
         return model
 
-    run, repository = exported
-    folders = {model: repository / model / "1" for model in MODELS}
-    signature = {model: tensors_of(onnx.load(folder / MODEL_FILE)) for model, folder in folders.items()}
-    trial = Trial.of(run.config.latent_size, run.config.classes, reference)
-    expected = onnx_quality(trial, *(folders[model] / MODEL_FILE for model in MODELS))
-    monkeypatch.setitem(VARIANTS, "spoiled", type(VARIANTS["int8"])(spoil, 0.02, 0.01, 1.0))
-    try:
-        with pytest.raises(VerificationError, match=r"model\.spoiled\.onnx beside model\.onnx: frechet_distance is"):
-            write_variant("spoiled", folders, signature, trial, expected)
-    finally:
-        for folder in folders.values():
-            (folder / variant_file("spoiled")).unlink()
+    with pytest.raises(VerificationError, match=r"model\.spoiled\.onnx beside model\.onnx: frechet_distance is"):
+        write_spoiled(exported, reference, monkeypatch, spoil)
 
 
 @pytest.mark.parametrize("head", ["digit_logits", "one_digit_logit"])
@@ -201,19 +211,9 @@ def test_a_variant_whose_heads_say_something_else_is_refused(
                 tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
         return model
 
-    run, repository = exported
-    folders = {model: repository / model / "1" for model in MODELS}
-    signature = {model: tensors_of(onnx.load(folder / MODEL_FILE)) for model, folder in folders.items()}
-    trial = Trial.of(run.config.latent_size, run.config.classes, reference)
-    expected = onnx_quality(trial, *(folders[model] / MODEL_FILE for model in MODELS))
-    monkeypatch.setitem(VARIANTS, "spoiled", type(VARIANTS["int8"])(spoil, 0.02, 0.01, 1.0))
     output = {"digit_logits": "digit_probabilities", "one_digit_logit": "one_digit_probability"}[head]
-    try:
-        with pytest.raises(VerificationError, match=rf"{output} is off by 0\.\d+ on average; at most 0\.005 is"):
-            write_variant("spoiled", folders, signature, trial, expected)
-    finally:
-        for folder in folders.values():
-            (folder / variant_file("spoiled")).unlink()
+    with pytest.raises(VerificationError, match=rf"{output} is off by 0\.\d+ on average; at most 0\.005 is"):
+        write_spoiled(exported, reference, monkeypatch, spoil)
 
 
 def test_a_variant_needs_real_digits_to_be_measured_with(run_of: RunOf, tmp_path: Path) -> None:

@@ -58,10 +58,7 @@ class Autoencoder(nn.Module):
             self.codes = _Rounded()
             self.encoder = nn.Sequential(
                 image,
-                nn.Conv2d(1, width, 4, stride=2, padding=1),
-                nn.ReLU(),
-                nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
-                nn.ReLU(),
+                *_halvings(width, kernel=4),
                 nn.Conv2d(2 * width, latent, 3, padding=1),
                 nn.Flatten(),
             )
@@ -77,10 +74,7 @@ class Autoencoder(nn.Module):
             return
         self.encoder = nn.Sequential(
             image,
-            nn.Conv2d(1, width, 3, stride=2, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1),
-            nn.ReLU(),
+            *_halvings(width, kernel=3),
             nn.Flatten(),
             nn.Linear(2 * width * GRID**2, out),
         )
@@ -127,6 +121,16 @@ class Autoencoder(nn.Module):
         reconstruction = F.binary_cross_entropy_with_logits(logits.float(), pixels, reduction="sum")
         divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum()
         return (reconstruction + divergence) / len(pixels)
+
+
+def _halvings(width: int, kernel: int) -> list[nn.Module]:
+    """Two convolutions, each to half of the image's side: from 1 channel to `width`, and to twice as many."""
+    return [
+        nn.Conv2d(1, width, kernel, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(width, 2 * width, kernel, stride=2, padding=1),
+        nn.ReLU(),
+    ]
 
 
 @dataclass(frozen=True)
