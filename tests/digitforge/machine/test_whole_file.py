@@ -4,7 +4,8 @@ import errno
 import os
 import resource
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,20 @@ import pytest
 from digitforge.machine.whole_file import NotWrittenError, naming, tell_size, whole_file, write_whole
 
 
-@pytest.fixture
-def file_limit() -> Iterator[Callable[[int], None]]:
-    """Sets what `ulimit -f` would, in bytes: the one fault of a disk that needs no privileges."""
+@contextmanager
+def file_limit(size: int) -> Iterator[None]:
+    """What `ulimit -f` sets, in bytes: the one fault of a disk that needs no privileges.
+
+    Around the writing alone: the tests' own output may be a file that is larger.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, ignored)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
 def test_a_file_has_its_name_once_it_is_whole(tmp_path: Path) -> None:
@@ -58,13 +65,13 @@ def test_of_a_link_the_target_is_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "link").is_symlink()
 
 
-def test_a_file_that_finds_no_room_leaves_the_old_one_and_nothing_beside(
-    file_limit: Callable[[int], None], tmp_path: Path
-) -> None:
+def test_a_file_that_finds_no_room_leaves_the_old_one_and_nothing_beside(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     write_whole(path, b"old")
-    file_limit(1000)
-    with pytest.raises(NotWrittenError, match=r"checkpoint\.pt cannot be written: .*ulimit -f.*: 2 kB are needed"):
+    with (
+        pytest.raises(NotWrittenError, match=r"checkpoint\.pt cannot be written: .*ulimit -f.*: 2 kB are needed"),
+        file_limit(1000),
+    ):
         write_whole(path, bytes(2000))
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]
