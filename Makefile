@@ -89,8 +89,9 @@ evaluate: $(TRAIN)
 serve: $(SERVE)
 	$(BIN)/digitforge-serve $(SERVE_ARGS)
 
+# In two processes, as most of a test is waiting for a server or a child; PyTorch's threads would wait for each other.
 test: $(DEV)
-	$(BIN)/pytest $(TEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal $(TEST_ARGS)
 
 test-wheel: $(DEV)
 	$(BIN)/pytest --capture=no tests/wheel.py $(TEST_ARGS)
