@@ -3,7 +3,7 @@
 # .NOTPARALLEL keeps `make train export serve` in this order under -j.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup protos train fakes export inspect serve evaluate test test-wheel lint clean bench-train bench-serve bench-faults \
+.PHONY: help setup protos train fakes export inspect serve demo evaluate test test-page test-wheel lint clean bench-train bench-serve bench-faults \
         bench-pictures bench-strangers bench-detectors attack prove-resume prove-export publish-protos mutants
 
 PYTHON ?= python3
@@ -15,6 +15,7 @@ TRAIN_ARGS  ?=
 FAKES_ARGS  ?=
 EXPORT_ARGS ?=
 SERVE_ARGS  ?=
+DEMO_ARGS   ?=
 EVALUATE_ARGS ?=
 TEST_ARGS   ?=
 BENCH_ARGS  ?=
@@ -33,9 +34,11 @@ PROTOS      := $(shell find protos -name '*.proto')
 IMAGE       := build/protos.binpb
 STUBS       := $(PROTOS:.proto=_pb2.py) $(PROTOS:.proto=_pb2.pyi) $(PROTOS:.proto=_pb2_grpc.py)
 
-# Each stamp stands for an environment that holds at least this much: to serve, to train and export, to develop; an
+# Each stamp stands for an environment that holds at least this much: to serve, to show the page, to train and
+# export, to develop; an
 # extra of pyproject.toml each.
 SERVE := $(VENV)/serve.stamp
+PAGE  := $(VENV)/page.stamp
 TRAIN := $(VENV)/train.stamp
 DEV   := $(VENV)/dev.stamp
 
@@ -44,6 +47,7 @@ help:
 	@echo
 	@echo "  make train export serve   train (5 to 8 minutes on 2 cores), export, serve on port 50051"
 	@echo "  make serve                serve the newest export, or else the pretrained pair in models/"
+	@echo "  make demo                 the same with a page to look at, on http://127.0.0.1:8080    [DEMO_ARGS=\"--port 8000\"]"
 	@echo "  make test                 everything that the tests need, and the tests"
 	@echo
 	@echo "  make train                a run in artifacts/runs    [TRAIN_ARGS=\"--preset article\", DATA_DIR=...]"
@@ -54,6 +58,7 @@ help:
 	@echo "  make setup                the whole environment in .venv"
 	@echo "  make protos               the gRPC stubs, which every installation makes"
 	@echo "  make lint                 ruff, mypy, and buf on the contract"
+	@echo "  make test-page            the page in a browser; needs chromium and npm"
 	@echo "  make test-wheel           a wheel of this checkout, built, installed and used in environments of its own (minutes)"
 	@echo "  make publish-protos       from now on, make lint holds changes of the contract against what it is now"
 	@echo "  make bench-train          training speed beside the tutorial's script and the machine's peak    [BENCH_ARGS=...]"
@@ -89,9 +94,16 @@ evaluate: $(TRAIN)
 serve: $(SERVE)
 	$(BIN)/digitforge-serve $(SERVE_ARGS)
 
+demo: $(PAGE)
+	$(BIN)/digitforge-page --with-server $(DEMO_ARGS)
+
 # In two processes, as most of a test is waiting for a server or a child; PyTorch's threads would wait for each other.
 test: $(DEV)
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal $(TEST_ARGS)
+
+test-page: $(DEV)
+	@command -v chromium > /dev/null || { echo "test-page needs chromium: apt-get install chromium" >&2; exit 1; }
+	$(BIN)/pytest tests/browser $(TEST_ARGS)
 
 test-wheel: $(DEV)
 	$(BIN)/pytest --capture=no tests/wheel.py $(TEST_ARGS)
@@ -153,6 +165,11 @@ $(BIN)/pip:
 $(SERVE): pyproject.toml setup.py constraints.txt $(PROTOS) $(if $(filter-out $(wildcard $(STUBS)),$(STUBS)),no-stubs) | $(BIN)/pip
 	@echo "Installing what serving needs, and making the gRPC stubs"
 	@$(PIP_INSTALL) --editable ".[serve]"
+	@touch $@
+
+$(PAGE): pyproject.toml constraints.txt | $(SERVE)
+	@echo "Installing what the page needs"
+	@$(PIP_INSTALL) --editable ".[page]"
 	@touch $@
 
 $(TRAIN): pyproject.toml constraints.txt | $(SERVE)

@@ -20,7 +20,7 @@ import pytest
 
 from digitforge.latents import latents
 from protos.digits.v1 import digits_pb2 as pb
-from tests.end_to_end.conftest import end, start
+from tests.processes import end, start
 from tests.serving import onnx_models
 from tests.triton import in_tritons_process
 
