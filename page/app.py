@@ -2,13 +2,21 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from digitforge import AsyncClient
+from page import addresses, models
+from page.made_digits import MadeDigits
+from page.parts import Parts
+from page.problems import tell_problems
+from page.security import Guard
+from page.served_models import ServedModels
 from page.settings import Settings
 
 STATIC = Path(__file__).parent / "static"
@@ -18,15 +26,24 @@ def build_app(settings: Settings) -> FastAPI:
     """The application that a page with these settings is."""
 
     @asynccontextmanager
-    async def connected(app: FastAPI) -> AsyncIterator[None]:
-        async with AsyncClient(settings.address) as app.state.client:
+    async def running(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncClient(settings.address, timeout_s=settings.timeout_s) as client:
+            served = ServedModels(client)
+            app.state.parts = Parts(client, served, MadeDigits(client, served))
             yield
 
-    app = FastAPI(title="digitforge", lifespan=connected)
+    # Without its pages of documentation, which load scripts from elsewhere; /openapi.json is there.
+    app = FastAPI(title="digitforge", version=version("digitforge"), lifespan=running, docs_url=None, redoc_url=None)
+    app.include_router(addresses.router)
+    app.include_router(models.router)
 
     @app.get("/", include_in_schema=False)
     async def index() -> FileResponse:
-        return FileResponse(STATIC / "index.html")
+        return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
 
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    tell_problems(app)
+    if settings.allowed_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=settings.allowed_origins, allow_methods=["*"])
+    app.add_middleware(Guard, settings.allowed_hosts, settings.allowed_origins)
     return app
