@@ -18,7 +18,7 @@ from digitforge.messages import Model
 from digitforge.pictures.sizes import RAW_BYTES
 from page.immutable import RESPONSES, kept, not_modified
 from page.parts import parts_of
-from page.problems import Problem
+from page.problems import ProblemError
 from page.renderings import npz, png_sheet
 
 LAST = 2**64 - 1  # seed, and index
@@ -149,13 +149,13 @@ def check_range(first: int, last: int, scale: int) -> None:
     """Refuse more digits than an answer holds.
 
     Raises:
-        Problem: There are more, or none.
+        ProblemError: There are more, or none.
     """
     limit = min(MOST_IMAGES, MOST_PIXELS // (RAW_BYTES * scale**2))
     if first <= last < first + limit:
         return
     detail = f"last: {last} is before {first}" if last < first else f"{last - first + 1} digits at scale {scale}"
-    raise Problem(
+    raise ProblemError(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         detail,
         field="last",

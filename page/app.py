@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from digitforge import AsyncClient
-from page import addresses, models
+from page import addresses, models, walk
 from page.made_digits import MadeDigits
 from page.parts import Parts
 from page.problems import tell_problems
@@ -36,6 +36,7 @@ def build_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="digitforge", version=version("digitforge"), lifespan=running, docs_url=None, redoc_url=None)
     app.include_router(addresses.router)
     app.include_router(models.router)
+    app.include_router(walk.router)
 
     @app.get("/", include_in_schema=False)
     async def index() -> FileResponse:

@@ -1,9 +1,11 @@
 """What has an address of its own and never changes: a cache keeps it, and who has it is not sent it again.
 
-An address names the model by the SHA-256 of its file, and with it everything that the answer depends on. So its ETag can
-be told from the address alone, and a request that has it already is answered without asking the server. It is a weak one:
-on another kind of processor a pixel may differ by a level (docs/processors.md), and another zlib packs otherwise.
+An address names the model by the SHA-256 of its file, and with it everything that the answer depends on. So its ETag
+is told from the address alone, and a request that has it already is answered without asking the server. It is a weak
+one: on another kind of processor a pixel may differ by a level (docs/processors.md), and another zlib packs otherwise.
 """
+
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -13,7 +15,7 @@ from page.problems import ProblemBody
 
 FOREVER = "public, max-age=31536000, immutable"
 RENDERING = 1  # to be raised where the same address is drawn otherwise
-RESPONSES = {
+RESPONSES: dict[int | str, dict[str, Any]] = {
     304: {"description": "the caller has it already"},
     **{
         status: {"model": ProblemBody, "content": {"application/problem+json": {}}, "description": words}

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from digitforge import AsyncClient, GeneratedDigits, NotFoundError
 from digitforge.messages import Model
-from page.problems import Problem
+from page.problems import ProblemError
 from page.served_models import ServedModels
 
 ATTEMPTS = 3  # a server that changes its models more often than that is not waited for
@@ -34,7 +34,7 @@ class MadeDigits:
         """Images `first` ... of a seed's stream, and the model that made them.
 
         Raises:
-            Problem: The model is not served, or has no such class.
+            ProblemError: The model is not served, or has no such class.
         """
 
         async def make(model: Model) -> tuple[GeneratedDigits, Model]:
@@ -48,7 +48,7 @@ class MadeDigits:
         """What `make` has the server make with the model, given as it is served.
 
         Raises:
-            Problem: The model is not served.
+            ProblemError: The model is not served.
         """
         for _ in range(ATTEMPTS):
             model = await self._models.by_digest(digest)
@@ -60,18 +60,18 @@ class MadeDigits:
                 continue  # its number has gone with it
             if await self._models.still_has(model):
                 return made
-        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "the server is changing its models", retry_after_s=1)
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "the server is changing its models", retry_after_s=1)
 
 
 def check_digit(field: str, digit: int | None, model: Model) -> None:
     """Refuse a class that a model does not have; None is every model's.
 
     Raises:
-        Problem: It has no such class.
+        ProblemError: It has no such class.
     """
     if digit is None or digit < len(model.class_names):
         return
     last = len(model.class_names) - 1
     limit = f"from 0 to {last}" if model.class_names else "none: this model has no classes"
     detail = f"{field}: {digit} is no class of this model"
-    raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, field=field, value=digit, limit=limit)
+    raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, field=field, value=digit, limit=limit)

@@ -36,7 +36,7 @@ class ProblemBody(BaseModel):
     limit: str | None = Field(None, description="what it may be")
 
 
-class Problem(Exception):
+class ProblemError(Exception):
     """A request that is not answered as it was asked.
 
     Args:
@@ -72,26 +72,26 @@ class Problem(Exception):
         )
 
 
-def of_server(error: DigitforgeError) -> Problem:
+def of_server(error: DigitforgeError) -> ProblemError:
     """What an error of the server, or of the way to it, is to a visitor."""
     match error:
         case UnreachableError():
             detail = "the server of the digits does not answer; the page goes on once it is back"
-            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after_s=RETRY_AFTER_S)
+            return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after_s=RETRY_AFTER_S)
         case DeadlineExceededError():
-            return Problem(HTTPStatus.GATEWAY_TIMEOUT, "the server of the digits did not answer in time")
+            return ProblemError(HTTPStatus.GATEWAY_TIMEOUT, "the server of the digits did not answer in time")
         case OverloadedError():
             wait = error.retry_after_s or RETRY_AFTER_S
-            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, error.message, retry_after_s=wait)
+            return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, error.message, retry_after_s=wait)
         case NotFoundError():
-            return Problem(HTTPStatus.NOT_FOUND, error.message)
+            return ProblemError(HTTPStatus.NOT_FOUND, error.message)
         case InvalidArgumentError():
             field = next(iter(error.violations), None)
-            return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, error.message, field=field)
-    return Problem(HTTPStatus.BAD_GATEWAY, f"the server of the digits failed: {error.message}")
+            return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, error.message, field=field)
+    return ProblemError(HTTPStatus.BAD_GATEWAY, f"the server of the digits failed: {error.message}")
 
 
-def of_validation(finding: Mapping[str, Any]) -> Problem:
+def of_validation(finding: Mapping[str, Any]) -> ProblemError:
     """One of pydantic's findings."""
     place = [str(part) for part in finding["loc"][1:]] or [str(finding["loc"][-1])]
     bounds = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below", "max_length": "characters, at most"}
@@ -103,7 +103,7 @@ def of_validation(finding: Mapping[str, Any]) -> Problem:
     field, detail = ".".join(place), finding["msg"].removeprefix("Value error, ")
     if finding["type"] == "extra_forbidden":
         detail = "there is no such parameter"
-    return Problem(
+    return ProblemError(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         f"{field}: {detail}",
         field=field,
@@ -115,8 +115,8 @@ def of_validation(finding: Mapping[str, Any]) -> Problem:
 def tell_problems(app: FastAPI) -> None:
     """Have an application tell whatever goes wrong as a problem."""
 
-    @app.exception_handler(Problem)
-    async def _(request: Request, problem: Problem) -> JSONResponse:
+    @app.exception_handler(ProblemError)
+    async def _(request: Request, problem: ProblemError) -> JSONResponse:
         return problem.response()
 
     @app.exception_handler(DigitforgeError)
@@ -129,10 +129,10 @@ def tell_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> JSONResponse:
-        response = Problem(HTTPStatus(error.status_code), str(error.detail)).response()
+        response = ProblemError(HTTPStatus(error.status_code), str(error.detail)).response()
         response.headers.update(error.headers or {})
         return response
 
     @app.exception_handler(Exception)
     async def _(request: Request, error: Exception) -> JSONResponse:
-        return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the page failed; its log says how").response()
+        return ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "the page failed; its log says how").response()

@@ -15,7 +15,15 @@ def enlarged(images: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
 
 
 def sheet(images: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
-    """Images side by side, row by row, without a gap: uint8[n, height, width] -> uint8[rows, columns], the rest black."""
+    """Images side by side, row by row, without a gap.
+
+    Args:
+        images: uint8[n, height, width].
+        columns: Images a row.
+
+    Returns:
+        uint8[rows * height, columns * width]; what the last row lacks is black.
+    """
     count, height, width = images.shape
     rows = -(-count // columns)
     cells = np.zeros((rows * columns, height, width), np.uint8)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from page.problems import Problem
+from page.problems import ProblemError
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 HEADERS = {
@@ -70,10 +70,10 @@ class Guard:
             scope = {**scope, "method": "GET"}
         await self._app(scope, receive, send_bound)
 
-    def _refusal(self, method: str, headers: Headers) -> Problem | None:
+    def _refusal(self, method: str, headers: Headers) -> ProblemError | None:
         host = headers.get("host", "")
         if not self._is_ours(host):
-            return Problem(
+            return ProblemError(
                 HTTPStatus.MISDIRECTED_REQUEST,
                 f"the page is not known as {host[:100]!r}; start it with --allowed-host to let it be",
                 field="Host",
@@ -84,7 +84,7 @@ class Guard:
             return None
         if urlsplit(origin).netloc.lower() == host.lower():
             return None
-        return Problem(
+        return ProblemError(
             HTTPStatus.FORBIDDEN,
             f"scripts of {origin[:100]!r} may not ask this page; start it with --allowed-origin to let them",
             field="Origin",

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from digitforge import AsyncClient, DigitforgeError
 from digitforge.messages import Model
-from page.problems import Problem
+from page.problems import ProblemError
 
 RECENT_S = 5.0  # for which a list does for what may be a little old
 
@@ -40,18 +40,18 @@ class ServedModels:
         """What version 0 means.
 
         Raises:
-            Problem: The server has no digits.
+            ProblemError: The server has no digits.
         """
         for model in await self.recently():
             if model.is_default:
                 return model
-        raise Problem(HTTPStatus.NOT_FOUND, "the server has no model of digits")
+        raise ProblemError(HTTPStatus.NOT_FOUND, "the server has no model of digits")
 
     async def by_digest(self, digest: str) -> Model:
         """The model of this SHA-256; the server is only asked where it is not known.
 
         Raises:
-            Problem: It is not served.
+            ProblemError: It is not served.
         """
         return _found(digest, self._known) or _found(digest, await self.now()) or _not_served(digest)
 
@@ -77,7 +77,7 @@ def _found(digest: str, models: list[Model]) -> Model | None:
 
 
 def _not_served(digest: str) -> Model:
-    raise Problem(HTTPStatus.NOT_FOUND, "this model is not served, or not any more", field="digest", value=digest)
+    raise ProblemError(HTTPStatus.NOT_FOUND, "this model is not served, or not any more", field="digest", value=digest)
 
 
 def _retrieve(task: asyncio.Task[list[Model]]) -> None:
