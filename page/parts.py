@@ -6,6 +6,8 @@ from fastapi import Request
 
 from digitforge import AsyncClient
 from page.made_digits import MadeDigits
+from page.opened_pictures import OpenedPictures
+from page.places import Places
 from page.served_models import ServedModels
 
 
@@ -16,6 +18,8 @@ class Parts:
     client: AsyncClient
     models: ServedModels
     made: MadeDigits
+    pictures: OpenedPictures
+    scores: Places
 
 
 def parts_of(request: Request) -> Parts:

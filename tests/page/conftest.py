@@ -1,7 +1,6 @@
 """Real pages beside real servers of the shipped pair."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
