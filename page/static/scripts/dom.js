@@ -14,9 +14,9 @@ import { t } from "./words.js";
 /**
  * Make an element.
  *
- * `on` holds listeners, `style` CSS properties (set through the CSSOM, which the page's Content-Security-Policy allows, unlike an
- * attribute), `data` what goes into `dataset`; the rest are attributes, or properties where their name says so. `true` sets an empty
- * attribute, `false`, null and undefined none.
+ * `on` holds listeners, `style` CSS properties (set through the CSSOM, which the page's Content-Security-Policy allows,
+ * unlike an attribute), `data` what goes into `dataset`; the rest are attributes: `true` is an empty one; `false`, null and
+ * undefined are none.
  *
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag

@@ -12,7 +12,8 @@ import { t } from "./words.js";
  * @property {(params: Params) => void} push the same as a new step for the browser's back button
  * @property {(listener: (params: URLSearchParams) => void) => void} onParams called when the address changes by other hands
  *
- * @typedef {Record<string, string | number | boolean | null | undefined>} Params those that are null, undefined, false or "" are left out
+ * @typedef {Record<string, string | number | boolean | null | undefined>} Params
+ *   those that are null, undefined, false or "" are left out
  * @typedef {(section: HTMLElement, context: Context) => void | (() => void) | Promise<void | (() => void)>} Mount
  */
 
@@ -28,8 +29,8 @@ let showing = 0;
  * @returns {string} the address of a state, for links
  */
 export function link(scene, params = {}) {
-  const given = Object.entries(params).filter(([, value]) => value !== null && value !== undefined && value !== false && value !== "");
-  const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+  const given = Object.entries(params).filter(([, value]) => ![null, undefined, false, ""].includes(/** @type {any} */ (value)));
+  const query = given.map(([name, value]) => `${name}=${encodeURI(String(value))}`).join("&");
   return `#/${scene}${query ? `?${query}` : ""}`;
 }
 
@@ -91,18 +92,17 @@ async function mount(name, section, params, mountScene, first) {
   const left = new AbortController();
   /** @type {((params: URLSearchParams) => void)[]} */
   const listeners = [];
-  /** @type {void | (() => void)} */
-  let unmount;
-  const scene = {
+  /** @type {{unmount: void | (() => void)}} */
+  const mounted = { unmount: undefined };
+  shown = {
     name,
     listeners,
     leave() {
       left.abort();
-      unmount?.();
+      mounted.unmount?.();
       section.replaceChildren();
     },
   };
-  shown = scene;
   section.replaceChildren();
   const context = {
     params,
@@ -119,7 +119,7 @@ async function mount(name, section, params, mountScene, first) {
     done?.();
     return;
   }
-  unmount = done;
+  mounted.unmount = done;
   if (!first) section.querySelector("h1")?.focus({ preventScroll: true });
 }
 

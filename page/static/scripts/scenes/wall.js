@@ -28,7 +28,12 @@ export async function mount(section, context) {
   const classes = h("div");
   section.append(
     sceneHead(t("wall.title"), t("wall.lead")),
-    h("div", { class: "wall-bar" }, classes, h("div", { class: "row" }, h("label", { class: "field" }, t("wall.seed"), field), other)),
+    h(
+      "div",
+      { class: "wall-bar" },
+      classes,
+      h("div", { class: "row" }, h("label", { class: "field" }, t("wall.seed"), field), other),
+    ),
     place,
   );
 
