@@ -31,10 +31,10 @@ export function percent(share) {
 export function bars(score, model) {
   const list = h("dl", { class: "bars" });
   if (typeof score.one_digit_probability === "number")
-    list.append(...bar(t("bar.one_digit"), score.one_digit_probability, model.one_digit_threshold));
+    list.append(bar(t("bar.one_digit"), score.one_digit_probability, model.one_digit_threshold));
   if (typeof score.digit_probability === "number")
-    list.append(...bar(t("bar.which", { name: score.class_name ?? "" }), score.digit_probability));
-  if (score.verdict !== "nothing_found") list.append(...bar(t("bar.real"), score.real_probability, model.threshold));
+    list.append(bar(t("bar.which", { name: score.class_name ?? "" }), score.digit_probability));
+  if (score.verdict !== "nothing_found") list.append(bar(t("bar.real"), score.real_probability, model.threshold));
   return list;
 }
 
@@ -49,8 +49,10 @@ function bar(label, share, threshold) {
   const mark =
     typeof threshold === "number" &&
     h("b", { title: t("bar.threshold", { value: Math.round(100 * threshold) }), style: { left: `${100 * threshold}%` } });
-  return [
-    h("dt", {}, label, h("output", {}, percent(share))),
-    h("dd", below ? { class: "below" } : {}, filled, mark),
-  ];
+  return h(
+    "div",
+    { class: below ? "below" : "" },
+    h("dt", {}, label, h("span", { class: "number" }, percent(share))),
+    h("dd", {}, filled, mark),
+  );
 }
