@@ -38,6 +38,7 @@ def train(
     stop: StopRequest,
     say: Callable[[str], None],
     workers: Workers | None = None,
+    watch: Callable[[Gan, int], None] = lambda _gan, _images_seen: None,
 ) -> Gan | None:
     """Train until the run's length is reached, or until the next whole step after `stop`.
 
@@ -49,6 +50,8 @@ def train(
         stop: Becomes true when the run should save itself and return.
         say: Called with a line at every milestone and event, and for the losses where the config wants that.
         workers: The processes that train together, or None for this one alone. Only the first one writes and says.
+        watch: Called with the pair and the images seen, before the first step and after every one. It leaves the pair
+            as it is, and draws no random numbers of torch's global generator.
 
     Returns:
         The trained pair, or None if it was stopped before.
@@ -127,6 +130,7 @@ def train(
                     f"{config.step_size} images",
                 )
         good = run.images_seen  # where the state that was kept last stands
+        watch(gan, run.images_seen)
 
         progress, stopping = workers.agree(clock.progress(run.images_seen), bool(stop))
         while progress < 1 and not stopping:
@@ -146,6 +150,7 @@ def train(
                 governor.after_step(gan, schedules)
                 run.images_seen += len(batch)
                 gan.update_ema(len(batch), run.images_seen)
+                watch(gan, run.images_seen)
                 progress, stopping = workers.agree(clock.progress(run.images_seen), bool(stop))
                 bar.update(clock.bar_position(run.images_seen) - bar.n)
 

@@ -1,0 +1,106 @@
+"""What the school shows of a moment of a run: always the same latents, always the same real digits.
+
+A moment lies after a step. It holds what the generator makes then, what the discriminator says of that and of real
+digits that it was not trained on, and the push: how each pixel of an image would have to change for the discriminator
+to take it for more real. The push is all that a generator ever learns of real digits.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.config import TrainingConfig
+from training.data import LabelledImages
+from training.gan import Gan
+from training.measure import FixedLatents
+from training.networks import Discriminator
+from training.pixels import normalise, to_uint8
+
+SHOWN, PUSHED, SCORED = 20, 10, 500  # images that are shown, of which the push is, and whose scores are counted
+BINS = 20  # of a histogram of probabilities
+LATER = 10  # steps after which the push is looked at again, to see whether it still points the same way
+
+
+@dataclass
+class Moment:
+    """A run after so many steps.
+
+    Attributes:
+        images_seen: Real images shown so far.
+        digits: uint8[SHOWN, 28, 28], what the generator makes of its latents.
+        real, fake: Of SCORED images each, how many have a real_probability in each of BINS equal parts of 0 to 1.
+        real_mean, fake_mean: The mean of these probabilities.
+        d_loss, g_loss: Of the same images.
+        push: float32[PUSHED, 784], minus the gradient of each image's own g_loss by its pixels.
+        steadiness: Cosine between the push and the one that the same images get LATER steps on; None at the end.
+    """
+
+    images_seen: int
+    digits: Tensor
+    real: list[int]
+    fake: list[int]
+    real_mean: float
+    fake_mean: float
+    d_loss: float
+    g_loss: float
+    push: Tensor
+    steadiness: float | None = None
+
+
+class Recorder:
+    """Watches a run, see `training.loop.train`.
+
+    Args:
+        config: Of the run.
+        real: Digits that the run is not trained on, SCORED at least.
+        steps: After which steps to look.
+
+    Attributes:
+        moments: What was seen, by the step.
+    """
+
+    def __init__(self, config: TrainingConfig, real: LabelledImages, steps: list[int]) -> None:
+        self.moments: dict[int, Moment] = {}
+        self._config, self._steps = config, set(steps)
+        self._fixed = FixedLatents(config, SCORED, torch.device("cpu"))
+        self._real = normalise(real.images[:SCORED], config.pixel_mean, config.pixel_std)
+        self._labels = real.labels[:SCORED] if config.classes else None
+        self._pushed: dict[int, Tensor] = {}  # by the step, the images that were pushed
+
+    def __call__(self, gan: Gan, images_seen: int) -> None:
+        """Keep this moment, if it is one of those asked for."""
+        if (earlier := gan.steps - LATER) in self._pushed:
+            self.moments[earlier].steadiness = self._steadiness(gan, earlier)
+        if gan.steps not in self._steps:
+            return
+        fake = self._fixed.images(gan.generator)
+        with torch.no_grad():
+            real_logits = gan.discriminator(self._real, self._labels)
+            fake_logits = gan.discriminator(fake, self._fixed.digits)
+        self._pushed[gan.steps] = fake[:PUSHED]
+        self.moments[gan.steps] = Moment(
+            images_seen,
+            to_uint8(fake[:SHOWN], self._config.pixel_mean, self._config.pixel_std),
+            *(histogram(logits.sigmoid()) for logits in (real_logits, fake_logits)),
+            *(float(logits.sigmoid().mean()) for logits in (real_logits, fake_logits)),
+            d_loss=float(F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()),
+            g_loss=float(F.softplus(-fake_logits).mean()),
+            push=self._push(gan.discriminator, fake[:PUSHED]),
+        )
+
+    def _push(self, discriminator: Discriminator, images: Tensor) -> Tensor:
+        images = images.detach().requires_grad_(True)
+        digits = self._fixed.digits[: len(images)] if self._fixed.digits is not None else None
+        loss = F.softplus(-discriminator(images, digits)).sum()
+        return -torch.autograd.grad(loss, images)[0]
+
+    def _steadiness(self, gan: Gan, earlier: int) -> float:
+        now = self._push(gan.discriminator, self._pushed.pop(earlier))
+        return float(F.cosine_similarity(now, self.moments[earlier].push, dim=1).mean())
+
+
+def histogram(probabilities: Tensor) -> list[int]:
+    """How many of them lie in each of BINS equal parts of 0 to 1."""
+    return [int(count) for count in torch.histc(probabilities, BINS, 0, 1)]
