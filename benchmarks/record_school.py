@@ -36,14 +36,14 @@ from training.metrics_file import Metrics, read_metrics
 from training.run_folder import METRICS
 
 OUT = Path("page/static/school")
-COMMON = {"images": 128_000, "detector_images": 0, "measure_milestones": 0, "log_steps": 25}
+COMMON = {"images": 128_000, "detector_images": 0, "measure_milestones": 0, "log_steps": 10}
 UNGOVERNED = {"generator_pace": 0, "discriminator_pace": 0}
 RUNS: dict[str, dict[str, Any]] = {
-    "balanced": {"discriminator_lr": 0.03},
-    "discriminator-too-strong": {"discriminator_lr": 0.03, **UNGOVERNED},
-    "generator-too-strong": {"discriminator_lr": 3e-5, **UNGOVERNED},
+    "balanced": {"generator_lr": 6e-4},
+    "discriminator-too-strong": {"generator_lr_end": 0, "discriminator_lr_end": 1, "r1_gamma": 0, **UNGOVERNED},
+    "generator-too-strong": {"discriminator_lr": 6e-4, "discriminator_lr_end": 0, "generator_lr_end": 1, **UNGOVERNED},
 }
-MOMENTS = 80
+MOMENTS = 96
 GREYS = 16  # levels of a picture: more would not be seen, and take more bytes
 PUSH_SHARE = 0.995  # of the pixels whose push is within the scale; the rest are cut off
 
@@ -98,7 +98,6 @@ def record(name: str, options: dict[str, Any], data: DataSet, out: Path) -> None
         "push": {
             "scale": [rounded(float(scale)) for scale in scales],
             "length": [rounded(float(moment.push.norm(dim=1).mean())) for moment in moments],
-            "steadiness": [None if moment.steadiness is None else rounded(moment.steadiness) for moment in moments],
         },
         "readings": readings(metrics),
         "events": [{"images": event.images, "kind": event.kind, "text": event.text} for event in metrics.events],

@@ -20,10 +20,9 @@ from training.pixels import normalise, to_uint8
 
 SHOWN, PUSHED, SCORED = 20, 10, 500  # images that are shown, of which the push is, and whose scores are counted
 BINS = 20  # of a histogram of probabilities
-LATER = 10  # steps after which the push is looked at again, to see whether it still points the same way
 
 
-@dataclass
+@dataclass(frozen=True)
 class Moment:
     """A run after so many steps.
 
@@ -34,7 +33,6 @@ class Moment:
         real_mean, fake_mean: The mean of these probabilities.
         d_loss, g_loss: Of the same images.
         push: float32[PUSHED, 784], minus the gradient of each image's own g_loss by its pixels.
-        steadiness: Cosine between the push and the one that the same images get LATER steps on; None at the end.
     """
 
     images_seen: int
@@ -46,7 +44,6 @@ class Moment:
     d_loss: float
     g_loss: float
     push: Tensor
-    steadiness: float | None = None
 
 
 class Recorder:
@@ -67,19 +64,15 @@ class Recorder:
         self._fixed = FixedLatents(config, SCORED, torch.device("cpu"))
         self._real = normalise(real.images[:SCORED], config.pixel_mean, config.pixel_std)
         self._labels = real.labels[:SCORED] if config.classes else None
-        self._pushed: dict[int, Tensor] = {}  # by the step, the images that were pushed
 
     def __call__(self, gan: Gan, images_seen: int) -> None:
         """Keep this moment, if it is one of those asked for."""
-        if (earlier := gan.steps - LATER) in self._pushed:
-            self.moments[earlier].steadiness = self._steadiness(gan, earlier)
         if gan.steps not in self._steps:
             return
         fake = self._fixed.images(gan.generator)
         with torch.no_grad():
             real_logits = gan.discriminator(self._real, self._labels)
             fake_logits = gan.discriminator(fake, self._fixed.digits)
-        self._pushed[gan.steps] = fake[:PUSHED]
         self.moments[gan.steps] = Moment(
             images_seen,
             to_uint8(fake[:SHOWN], self._config.pixel_mean, self._config.pixel_std),
@@ -95,10 +88,6 @@ class Recorder:
         digits = self._fixed.digits[: len(images)] if self._fixed.digits is not None else None
         loss = F.softplus(-discriminator(images, digits)).sum()
         return -torch.autograd.grad(loss, images)[0]
-
-    def _steadiness(self, gan: Gan, earlier: int) -> float:
-        now = self._push(gan.discriminator, self._pushed.pop(earlier))
-        return float(F.cosine_similarity(now, self.moments[earlier].push, dim=1).mean())
 
 
 def histogram(probabilities: Tensor) -> list[int]:

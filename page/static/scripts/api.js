@@ -131,6 +131,12 @@ function questions(query) {
 export const picture = async (address, signal) => (await patiently(address, signal ? { signal } : {})).blob();
 
 /**
+ * @param {string} address of a JSON file among the page's own
+ * @returns {Promise<unknown>}
+ */
+export const recorded = async (address) => (await patiently(address)).json();
+
+/**
  * What the detector says of an image.
  * @param {Blob} image a file, of any size
  * @param {{map?: boolean, signal?: AbortSignal}} [options] map: also what gave it away
