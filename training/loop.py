@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from evaluation.reference import Reference
+from evaluation.threads import torch_threads
 from training.balance import WORDS, Balance, diversity, diversity_of_real
 from training.batches import Batches
 from training.checkpoint import Checkpoint, CheckpointError, save_checkpoint
@@ -99,7 +100,9 @@ def train(
     sheet = FixedLatents(config, SHEET_IMAGES, device)
     real_diversity = diversity_of_real(normalise(images, config.pixel_mean, config.pixel_std), digits, config.classes)
     measuring = config.measure_milestones and workers.first
-    held_out = Reference.of(data.held_out.images, data.fit.images, data.shows_digits) if measuring else None
+    threads = max(torch.get_num_threads(), workers.count)  # while the others wait
+    with torch_threads(threads):
+        held_out = Reference.of(data.held_out.images, data.fit.images, data.shows_digits) if measuring else None
     milestone_images = config.milestone_images or len(images)
 
     # The clock, and what shows it.
@@ -186,7 +189,8 @@ def train(
                 if held_out is not None and (
                     progress >= 1 or (at_milestone and milestone % config.measure_milestones == 0)
                 ):
-                    quality = measure_snapshot(gan.ema, config, held_out)
+                    with torch_threads(threads):
+                        quality = measure_snapshot(gan.ema, config, held_out)
                     folder.log(run.images_seen, quality)
                     figures = "  ".join(f"{name} {value:.3g}" for name, value in quality.items())
                     say(f"{run.images_seen:,} images in {clock.elapsed_s:.0f} s  {figures}")
