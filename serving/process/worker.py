@@ -17,7 +17,7 @@ from serving.digits.picture_line import PictureLine
 from serving.engine.device import DeviceError, pick_provider
 from serving.process.child import AT_ONCE, StartError
 from serving.process.heartbeat import BEAT_S, Heartbeats
-from serving.process.memory import Memory, resident_bytes
+from serving.process.memory import Memory, resident_bytes, share_one_heap
 from serving.process.models import load
 from serving.process.supervisor import Renewal, Tell
 from serving.repository.choice import choose
@@ -70,6 +70,7 @@ def work(
         StartError: It cannot.
     """
     log_as(settings.log_format)
+    share_one_heap()
     try:
         gauges = WorkerGauges(store, slot)
         _run(serve(settings, listener, pictures, threads, tell, partial(heartbeats.beat, slot), gauges))

@@ -18,6 +18,7 @@ from serving.transport.http2.messages import (
     ENCODINGS,
     FIRST_STEP_BYTES,
     STEP_BYTES,
+    Block,
     Fields,
     MessageError,
     MessageReader,
@@ -158,19 +159,19 @@ class Call(Context):
         else:
             self.acknowledge(len(data))
         try:
-            messages = self._reader.feed(data)
-            self.hold(len(data) + MESSAGE_BYTES * len(messages))
+            block = self._reader.feed(data)
+            self.hold(len(data) + MESSAGE_BYTES * block.count)
             if is_end and not self._reader.is_between_messages:
                 raise MessageError(grpc.StatusCode.INTERNAL, "the request ends within a message")
             if self._stream is not None:
-                self._stream.receive(messages, is_end)
+                self._stream.receive(block, is_end)
             else:
-                self._receive_one(messages, is_end)
+                self._receive_one(block, is_end)
         except MessageError as error:
             self.refuse(error)
             self._cancel()
             return True
-        if messages:
+        if block.count:
             self._message_bytes = self._message_frames = 0
             return True
         self._message_frames += 1
@@ -179,11 +180,11 @@ class Call(Context):
         self._message_bytes += len(data)
         return self._message_frames < SMALL_FRAMES + self._message_bytes // FRAME_BYTES
 
-    def _receive_one(self, messages: list[Received], is_end: bool) -> None:
-        for message in messages:
-            if self._request is not None:
+    def _receive_one(self, block: Block, is_end: bool) -> None:
+        if block.count:
+            if block.count > 1 or self._request is not None:
                 raise MessageError(grpc.StatusCode.UNIMPLEMENTED, "more than one request message has come")
-            self._request = message
+            self._request, _ = block.part(0)
         if is_end and self._task is None:
             if self._request is None:
                 raise MessageError(grpc.StatusCode.UNIMPLEMENTED, "no request message has come")
