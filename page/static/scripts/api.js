@@ -10,6 +10,7 @@ import { untilBack } from "./connection.js";
  * @property {string} run_id
  * @property {string} dataset
  * @property {string[]} class_names by class, from 0; empty where the model has no classes
+ * @property {number} latent_size random numbers that a digit is made of
  * @property {number} threshold the real_probability below which a digit is taken for a generated one
  * @property {number | null} one_digit_threshold the one_digit_probability below which an image is not one digit
  *
@@ -24,10 +25,10 @@ import { untilBack } from "./connection.js";
  * @property {number | null} digit_probability
  * @property {number | null} one_digit_probability
  * @property {number} version
- * @property {string} scored_image base64 of 28x28 grey levels
+ * @property {string | null} scored_image base64 of 28x28 grey levels
  * @property {boolean} normalised
- * @property {{rows: number, columns: number, real_probability: number[][]} | null} [map] what real_probability becomes with each
- *   patch covered
+ * @property {{patch: number, stride: number, real_probability: number[][]} | null} [map] what real_probability becomes with a
+ *   patch of so many pixels covered, every so many pixels
  */
 
 /** What the server refused, and why. */

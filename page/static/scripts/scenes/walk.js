@@ -33,7 +33,7 @@ export async function mount(section, context) {
   const thumbnails = h("div", { class: "walk-strip", "aria-hidden": "true" });
   const [left, right] = [h("div"), h("div")];
   section.append(
-    sceneHead(t("walk.title"), t("walk.lead")),
+    sceneHead(t("walk.title"), t("walk.lead", { n: model.latent_size })),
     h(
       "div",
       { class: "walk" },
