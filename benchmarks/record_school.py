@@ -36,7 +36,7 @@ from training.metrics_file import Metrics, read_metrics
 from training.run_folder import METRICS
 
 OUT = Path("page/static/school")
-COMMON = {"images": 128_000, "detector_images": 0, "measure_milestones": 0, "log_steps": 10}
+COMMON = {"images": 96_000, "detector_images": 0, "measure_milestones": 0, "log_steps": 10}
 UNGOVERNED = {"generator_pace": 0, "discriminator_pace": 0}
 RUNS: dict[str, dict[str, Any]] = {
     "balanced": {"generator_lr": 6e-4},

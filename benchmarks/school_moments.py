@@ -52,7 +52,7 @@ class Recorder:
     Args:
         config: Of the run.
         real: Digits that the run is not trained on, SCORED at least.
-        steps: After which steps to look.
+        steps: After which steps to look; the end of the run is added.
 
     Attributes:
         moments: What was seen, by the step.
@@ -67,7 +67,7 @@ class Recorder:
 
     def __call__(self, gan: Gan, images_seen: int) -> None:
         """Keep this moment, if it is one of those asked for."""
-        if gan.steps not in self._steps:
+        if gan.steps not in self._steps and images_seen < (self._config.images or 0):
             return
         fake = self._fixed.images(gan.generator)
         with torch.no_grad():

@@ -10,6 +10,8 @@ import { loadWords, t } from "../words.js";
 
 const REMEMBER_MS = 250;
 
+const narrow = () => matchMedia("(max-width: 560px)").matches;
+
 /**
  * @typedef {import("../school/recording.js").Recording} Recording
  * @typedef {{chapter: number, run: string, at: number | null}} State run: "" is the chapter's own, at: null its beginning
@@ -69,10 +71,11 @@ export async function mount(section, context) {
     const together = runs.length > 1;
     const panels = together ? chapter.panels.filter((panel) => panel !== "push" && panel !== "curves") : chapter.panels;
     const made = runs.map((run) =>
-      runView(run, { panels, columns: together ? 5 : 10, ...(together ? { title: t(`school.run.${run.name}`) } : {}) }),
+      runView(run, { panels, columns: together || narrow() ? 5 : 10, ...(together ? { title: t(`school.run.${run.name}`) } : {}) }),
     );
     stage.replaceChildren(...made.map((view) => view.element));
     stage.dataset.runs = String(runs.length);
+    text.querySelector("aside")?.append(...howToRepeat(chapter, runs));
     stage.setAttribute("aria-busy", "false");
     views = made;
     const moments = runs[0]?.told.images.length ?? 1;
@@ -120,7 +123,7 @@ const chapterLink = (key, place, current) =>
       "a",
       { href: link("school", { chapter: place }), "aria-current": place === current && "step" },
       h("span", { class: "school-number", "aria-hidden": "true" }, String(place)),
-      t(`school.${key}.short`),
+      h("span", { class: "school-name" }, t(`school.${key}.short`)),
     ),
   );
 
@@ -140,9 +143,21 @@ function chapterText(chapter, place, go) {
   return [
     h("h2", {}, t(`${key}.title`)),
     ...Array.from({ length: chapter.paragraphs }, (_, i) => h("p", {}, t(`${key}.${i + 1}`))),
-    chapter.provoked && h("aside", { class: "school-provoked" }, h("h3", {}, t("school.provoked")), h("p", {}, t(`${key}.provoked`))),
+    chapter.provoked &&
+      h("aside", { class: "school-provoked" }, h("h3", {}, t("school.provoked")), h("p", {}, t(`${key}.provoked`))),
     h("div", { class: "row" }, step(place - 1, "school.previous"), step(place + 1, "school.next")),
   ].filter((part) => part instanceof Node);
+}
+
+/**
+ * @param {import("../school/chapters.js").Chapter} chapter
+ * @param {Recording[]} loaded
+ */
+function howToRepeat(chapter, loaded) {
+  const told = loaded.find(({ name }) => name === (chapter.run === "all" ? "balanced" : chapter.run))?.told;
+  if (!told) return [];
+  const words = told.governor_would_say;
+  return [...(words ? [h("p", {}, t("school.would_say", { words }))] : []), h("code", {}, told.command)];
 }
 
 /**

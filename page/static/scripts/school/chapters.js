@@ -11,6 +11,7 @@
  * @property {number} to where playing stops
  * @property {Panel[]} panels
  * @property {number} paragraphs
+ * @property {boolean} [provoked] whether something was done to its run, which is told
  */
 
 /** @type {Panel[]} */
@@ -21,7 +22,7 @@ export const CHAPTERS = [
   { key: "forger", run: "balanced", from: 0, to: 1, panels: ["digits"], paragraphs: 2 },
   { key: "inspector", run: "balanced", from: 0, to: 0.5, panels: ["digits", "scores"], paragraphs: 2 },
   { key: "fight", run: "balanced", from: 0, to: 1, panels: ["digits", "push", "scores", "curves"], paragraphs: 3 },
-  { key: "strong_inspector", run: "discriminator-too-strong", from: 0, to: 1, panels: ALL, paragraphs: 3 },
-  { key: "strong_forger", run: "generator-too-strong", from: 0, to: 1, panels: ALL, paragraphs: 3 },
-  { key: "balance", run: "all", from: 0, to: 1, panels: ["digits", "scores", "words"], paragraphs: 3 },
+  { key: "strong_inspector", run: "discriminator-too-strong", from: 0, to: 1, panels: ALL, paragraphs: 2, provoked: true },
+  { key: "strong_forger", run: "generator-too-strong", from: 0, to: 1, panels: ALL, paragraphs: 2, provoked: true },
+  { key: "balance", run: "all", from: 0, to: 1, panels: ["digits", "scores", "words"], paragraphs: 3, provoked: true },
 ];

@@ -65,14 +65,16 @@ export function curves(told, label) {
   };
   const marks = told.events.map(({ images, kind }) => {
     const x = across(told.images.findIndex((count) => count >= images));
-    return svg("line", { class: `mark ${kind === "balanced" || kind === "pace" ? "good" : "bad"}`, x1: x, x2: x, y1: 2, y2: CURVES });
+    const good = kind === "balanced" || kind === "pace";
+    return svg("line", { class: good ? "mark good" : "mark", x1: x, x2: x, y1: 2, y2: CURVES });
   });
   const lossDots = /** @type {const} */ (["d_loss", "g_loss"]).map((name) => ({ name, dot: svg("circle", { class: name, r: 4 }) }));
   const now = svg("line", { class: "now", y1: 0, y2: CURVES });
   const axis = svg("line", { class: "axis", x1: 0, x2: WIDTH, y1: CURVES - 1, y2: CURVES - 1 });
   const lines = [curve("d_loss", told.d_loss), curve("g_loss", told.g_loss)];
   const dots = lossDots.map(({ dot }) => dot);
-  const element = svg("svg", { viewBox: `0 0 ${WIDTH} ${CURVES}`, role: "img", "aria-label": label }, ...marks, axis, now, ...lines, ...dots);
+  const frame = { viewBox: `0 0 ${WIDTH} ${CURVES}`, role: "img", "aria-label": label };
+  const element = svg("svg", frame, ...marks, axis, now, ...lines, ...dots);
   return {
     element,
     show(moment) {

@@ -7,7 +7,7 @@ const INK = [22, 34, 84];
 const MORE = [24, 84, 214]; // a pixel that is to get more ink
 const LESS = [208, 32, 48]; // one that is to get less
 const NONE = 128; // the level of no push
-const FAINT = 0.16; // of the digit beneath its push
+const FAINT = 0.22; // of the digit beneath its push
 
 /**
  * Paint the digits of a moment, `columns` a row.
@@ -34,7 +34,7 @@ export function paintPush(canvas, run, moment, layout) {
   paintCells(canvas, layout, (cell, x, y) => {
     const push = ((pushes[y * run.pushes.width + cell * SIDE + x] ?? NONE) - NONE) / 127;
     const beneath = FAINT * (digits[y * run.digits.width + cell * SIDE + x] ?? 0);
-    const strength = 255 * Math.sqrt(Math.abs(push));
+    const strength = 255 * Math.abs(push);
     return strength > beneath ? [push > 0 ? MORE : LESS, strength] : [INK, beneath];
   });
 }

@@ -15,7 +15,7 @@ import { SIDE, fetchGrey } from "../ink.js";
  * @property {number[]} fake_mean
  * @property {number[]} d_loss
  * @property {number[]} g_loss
- * @property {{length: number[], steadiness: (number | null)[]}} push
+ * @property {{length: number[]}} push
  * @property {{images: number, kind: string, text: string}[]} events in the trainer's own words
  * @property {string | null} governor_would_say null where it was on
  *
@@ -62,13 +62,6 @@ export function rowOf(sheet, moment) {
   const length = sheet.width * SIDE;
   return sheet.levels.subarray(moment * length, (moment + 1) * length);
 }
-
-/**
- * @param {Told} told
- * @param {number} images
- * @returns {number} the last moment at which no more real images had been seen
- */
-export const momentAt = (told, images) => Math.max(0, told.images.findLastIndex((count) => count <= images));
 
 /**
  * @param {Told} told

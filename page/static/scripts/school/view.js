@@ -52,28 +52,25 @@ function push(run, columns) {
   const canvas = picture("school.push.label");
   const layout = { columns, count: run.told.digits.pushed };
   const strength = meter("school.push.length");
-  const steadiness = meter("school.push.steadiness");
-  const { length } = run.told.push;
   const figure = panel(
     "push",
     canvas,
+    t("school.push.title"),
     h("span", { class: "key more" }, t("school.push.more")),
     h("span", { class: "key less" }, t("school.push.less")),
   );
-  figure.append(h("dl", { class: "bars school-meters" }, ...strength.parts, ...steadiness.parts));
+  figure.append(strength.element);
   return {
     element: figure,
     show(moment) {
       paintPush(canvas, run, moment, layout);
-      const now = length[moment] ?? 0;
-      strength.show(Math.min(1, now / STRONGEST), now.toPrecision(2));
-      const steady = run.told.push.steadiness[moment];
-      steadiness.show(steady ?? 0, steady === null || steady === undefined ? "–" : percent(steady));
+      strength.show(run.told.push.length[moment] ?? 0);
     },
   };
 }
 
-const STRONGEST = 4; // length of a push that fills its bar
+const WEAKEST = 0.01; // lengths of a push at the ends of its bar
+const STRONGEST = 10;
 
 /** @param {Recording} run */
 function scores(run) {
@@ -89,7 +86,8 @@ function scores(run) {
     h("span", { class: "key real" }, t("school.scores.real"), " ", realMean),
     h("span", { class: "key fake" }, t("school.scores.fake"), " ", fakeMean),
   );
-  chart.element.after(h("div", { class: "school-ends" }, h("span", {}, t("school.scores.left")), h("span", {}, t("school.scores.right"))));
+  const ends = ["school.scores.left", "school.scores.right"].map((key) => h("span", {}, t(key)));
+  chart.element.after(h("div", { class: "school-ends" }, ...ends));
   return {
     element: figure,
     /** @param {number} moment */
@@ -167,14 +165,12 @@ function meter(label) {
   const output = h("output");
   const bar = h("i");
   return {
-    parts: [h("dt", {}, h("span", {}, t(label)), output), h("dd", {}, bar)],
-    /**
-     * @param {number} share
-     * @param {string} said
-     */
-    show(share, said) {
-      bar.style.setProperty("width", `${Math.max(0, 100 * share)}%`);
-      output.textContent = said;
+    element: h("dl", { class: "bars school-meter" }, h("dt", {}, h("span", {}, t(label)), output), h("dd", {}, bar)),
+    /** @param {number} length */
+    show(length) {
+      const share = Math.log(length / WEAKEST) / Math.log(STRONGEST / WEAKEST); // from a whisper to a shout
+      bar.style.setProperty("width", `${100 * Math.min(1, Math.max(0, share))}%`);
+      output.textContent = length.toPrecision(2);
     },
   };
 }
