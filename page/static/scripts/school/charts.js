@@ -33,7 +33,8 @@ export function histogram(told, label) {
       kinds.forEach((kind, side) => {
         const counts = told.scores[kind][moment] ?? [];
         bars[side]?.forEach((bar, bin) => {
-          const height = Math.sqrt((counts[bin] ?? 0) / images) * (HALF - 3); // the few are seen beside the many
+          const share = (counts[bin] ?? 0) / images;
+          const height = Math.min(1, Math.sqrt(2 * share)) * (HALF - 3); // the few are seen beside the many
           bar.setAttribute("y", String(kind === "real" ? HALF - 1 - height : HALF + 1));
           bar.setAttribute("height", String(height));
         });
