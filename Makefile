@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help setup protos train fakes export inspect serve demo evaluate test test-page test-wheel lint clean bench-train bench-serve bench-faults \
-        bench-pictures bench-strangers bench-detectors attack prove-resume prove-export publish-protos mutants
+        bench-pictures bench-strangers bench-detectors record-school record-film attack prove-resume prove-export publish-protos mutants
 
 PYTHON ?= python3
 VENV   := .venv
@@ -23,6 +23,8 @@ BENCH_ARGS  ?=
 RUN ?= artifacts/runs/latest
 # What `make inspect` shows: a version, or a model repository.
 INSPECT ?= models/generator/2
+# Where the page is that `make record-film` films.
+PAGE_URL ?= http://127.0.0.1:8080
 # What `make evaluate` measures: a run, or a model repository such as models.
 WHAT ?= artifacts/runs/latest
 
@@ -67,6 +69,8 @@ help:
 	@echo "  make bench-pictures       how pictures of digits come through normalisation    [BENCH_ARGS=...]"
 	@echo "  make bench-strangers      what the detector says of others' pictures and fakes, and of ours as files    PICTURES=... [BENCH_ARGS=...]"
 	@echo "  make bench-detectors      detectors that each never saw one kind of fakes, for the latest run (half an hour)    [RUN=..., BENCH_ARGS=...]"
+	@echo "  make record-school        the three runs that the page's school shows, anew (a few minutes)    [BENCH_ARGS=\"--only balanced\"]"
+	@echo "  make record-film          the README's film, of a page that runs already; needs chromium    [PAGE_URL=http://127.0.0.1:8080]"
 	@echo "  make attack               what strangers' connections do to the server's other callers (a quarter of an hour)    [BENCH_ARGS=\"rapid-reset --calls 300\"]"
 	@echo "  make prove-resume         killed at 50 random moments and resumed: the same run, bit by bit    [BENCH_ARGS=...]"
 	@echo "  make prove-export         exports killed at 20 random moments: the repository always loads    [BENCH_ARGS=...]"
@@ -136,6 +140,12 @@ bench-strangers: $(DEV)
 
 bench-detectors: $(TRAIN)
 	$(BIN)/python -m benchmarks.leave_one_out $(call quote,$(RUN)) $(BENCH_ARGS)
+
+record-school: $(TRAIN)
+	$(BIN)/python -m benchmarks.record_school $(BENCH_ARGS)
+
+record-film: $(DEV)
+	$(BIN)/python -m benchmarks.record_film $(call quote,$(PAGE_URL)) $(BENCH_ARGS)
 
 attack: $(DEV)
 	$(BIN)/python -m benchmarks.attacks $(BENCH_ARGS)

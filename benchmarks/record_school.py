@@ -40,7 +40,13 @@ COMMON = {"images": 96_000, "detector_images": 0, "measure_milestones": 0, "log_
 UNGOVERNED = {"generator_pace": 0, "discriminator_pace": 0}
 RUNS: dict[str, dict[str, Any]] = {
     "balanced": {"generator_lr": 6e-4},
-    "discriminator-too-strong": {"generator_lr_end": 0, "discriminator_lr_end": 1, "r1_gamma": 0, **UNGOVERNED},
+    "discriminator-too-strong": {
+        "generator_lr": 1.5e-3,
+        "generator_lr_end": 0,
+        "discriminator_lr_end": 1,
+        "r1_gamma": 0,
+        **UNGOVERNED,
+    },
     "generator-too-strong": {"discriminator_lr": 6e-4, "discriminator_lr_end": 0, "generator_lr_end": 1, **UNGOVERNED},
 }
 MOMENTS = 96

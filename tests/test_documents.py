@@ -12,6 +12,8 @@ from torch.distributed.run import get_args_parser
 
 import benchmarks.attacks.__main__
 import benchmarks.mutants.__main__
+import benchmarks.record_film
+import benchmarks.record_school
 import benchmarks.renew_detector
 import benchmarks.score_strangers
 import benchmarks.serving_load.__main__
@@ -63,6 +65,8 @@ READERS: dict[str, Callable[[list[str]], Any]] = {
     "training": training.command.build_parser().parse_args,  # as a module
     "benchmarks.attacks": benchmarks.attacks.__main__.build_parser().parse_args,
     "benchmarks.mutants": benchmarks.mutants.__main__.build_parser().parse_args,
+    "benchmarks.record_film": benchmarks.record_film.build_parser().parse_args,
+    "benchmarks.record_school": benchmarks.record_school.build_parser().parse_args,
     "benchmarks.renew_detector": benchmarks.renew_detector.build_parser().parse_args,
     "benchmarks.score_strangers": benchmarks.score_strangers.build_parser().parse_args,
     "benchmarks.serving_load": benchmarks.serving_load.__main__.build_parser().parse_args,
