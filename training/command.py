@@ -19,6 +19,7 @@ from training.checkpoint import Checkpoint, CheckpointError, load_checkpoint, sa
 from training.config import PRESETS, TrainingConfig
 from training.data import DEFAULT_FOLDER, NAMES, DataSet, DataUnavailableError, load_data_set
 from training.data_sets.errors import DataFileError
+from training.estimate import calibrate, estimate
 from training.figures import write_duration
 from training.finish import finish
 from training.gan import DivergedError
@@ -85,6 +86,11 @@ def run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
                 point_latest_to(path, RUNS)
             except NotWrittenError as error:  # a run that lies elsewhere can do without
                 tell(f"{error}; name the run with --out {path} where you go on with it")
+        expected = estimate(
+            state.config, len(data.fit), state.images_seen, state.elapsed_s, *calibrate(state.config, device)
+        )
+        rest = f", of which {write_duration(expected.after_training)} after the GAN's training"
+        tell(f"here it takes about {write_duration(expected.total)}{rest}")
 
         def fellow(own: Workers) -> None:
             train(state, data, path, device, StopRequest(), lambda _: None, own)
@@ -92,7 +98,7 @@ def run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
         with stop_request() as stop:
             try:
                 with workers_here(processes, fellow) as own:
-                    gan = train(state, data, path, device, stop, tell, own if processes > 1 else workers)
+                    gan = train(state, data, path, device, stop, tell, own if processes > 1 else workers, expected)
                 if workers.first and gan is not None:
                     with torch_threads(processes if processes > 1 else torch.get_num_threads()):
                         finish(state, gan, data, path, stop, tell)

@@ -14,6 +14,7 @@ from training.batches import Batches
 from training.checkpoint import Checkpoint, CheckpointError, save_checkpoint
 from training.clock import Clock
 from training.data import DataSet
+from training.estimate import Estimate
 from training.gan import DivergedError, Gan, check_finite
 from training.governor import NETWORKS, Governor
 from training.interrupts import StopRequest
@@ -39,6 +40,7 @@ def train(
     stop: StopRequest,
     say: Callable[[str], None],
     workers: Workers | None = None,
+    expected: Estimate | None = None,
     watch: Callable[[Gan, int], None] = lambda _gan, _images_seen: None,
 ) -> Gan | None:
     """Train until the run's length is reached, or until the next whole step after `stop`.
@@ -51,6 +53,7 @@ def train(
         stop: Becomes true when the run should save itself and return.
         say: Called with a line at every milestone and event, and for the losses where the config wants that.
         workers: The processes that train together, or None for this one alone. Only the first one writes and says.
+        expected: What it and the stages after it were thought to take, for the bar.
         watch: Called with the pair and the images seen, before the first step and after every one. It leaves the pair
             as it is, and draws no random numbers of torch's global generator.
 
@@ -110,7 +113,14 @@ def train(
     done = clock.bar_position(run.images_seen)
     with (
         RunFolder(path, config, run.images_seen, writing=workers.first) as folder,
-        show_progress(what="training", shown=workers.first, initial=done, **clock.bar) as bar,
+        show_progress(
+            what="training",
+            shown=workers.first,
+            initial=done,
+            expected_s=expected.training if expected else 0.0,
+            later_s=expected.after_training if expected else 0.0,
+            **clock.bar,
+        ) as bar,
     ):
 
         def tell(event: str, text: str) -> None:
