@@ -3,7 +3,7 @@
 # .NOTPARALLEL keeps `make train export serve` in this order under -j.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup protos train fakes export inspect serve demo evaluate test test-page test-wheel lint clean bench-train bench-serve bench-faults \
+.PHONY: help setup protos train fakes export inspect serve demo evaluate test test-page test-wheel lint clean bench-train bench-beside bench-serve bench-faults \
         bench-pictures bench-strangers bench-detectors record-school record-film attack prove-resume prove-export publish-protos mutants
 
 PYTHON ?= python3
@@ -64,6 +64,7 @@ help:
 	@echo "  make test-wheel           a wheel of this checkout, built, installed and used in environments of its own (minutes)"
 	@echo "  make publish-protos       from now on, make lint holds changes of the contract against what it is now"
 	@echo "  make bench-train          training speed beside the tutorial's script and the machine's peak    [BENCH_ARGS=...]"
+	@echo "  make bench-beside         how long a run takes alone and beside one and two busy processes (hours)    [BENCH_ARGS=\"--images 30000 --minutes 12\"]"
 	@echo "  make bench-serve          the server under load beside the limits and the alternatives; needs h2load    [BENCH_ARGS=...]"
 	@echo "  make bench-faults         wrong learning rates and batches: what a run makes of them (over an hour)    [BENCH_ARGS=...]"
 	@echo "  make bench-pictures       how pictures of digits come through normalisation    [BENCH_ARGS=...]"
@@ -124,6 +125,9 @@ publish-protos: $(IMAGE)
 
 bench-train: $(TRAIN)
 	$(BIN)/python -m benchmarks.train_speed $(BENCH_ARGS)
+
+bench-beside: $(TRAIN)
+	$(BIN)/python -m benchmarks.beside_work $(BENCH_ARGS)
 
 bench-serve: $(TRAIN)
 	@command -v h2load > /dev/null || { echo "bench-serve needs h2load: apt-get install nghttp2-client" >&2; exit 1; }

@@ -11,6 +11,7 @@ import pytest
 from torch.distributed.run import get_args_parser
 
 import benchmarks.attacks.__main__
+import benchmarks.beside_work
 import benchmarks.mutants.__main__
 import benchmarks.record_film
 import benchmarks.record_school
@@ -64,6 +65,7 @@ READERS: dict[str, Callable[[list[str]], Any]] = {
     "training.fakes.train": training.fakes.train.build_parser().parse_args,
     "training": training.command.build_parser().parse_args,  # as a module
     "benchmarks.attacks": benchmarks.attacks.__main__.build_parser().parse_args,
+    "benchmarks.beside_work": benchmarks.beside_work.build_parser().parse_args,
     "benchmarks.mutants": benchmarks.mutants.__main__.build_parser().parse_args,
     "benchmarks.record_film": benchmarks.record_film.build_parser().parse_args,
     "benchmarks.record_school": benchmarks.record_school.build_parser().parse_args,

@@ -25,8 +25,8 @@ FAKES_S = 17.0  # to make all kinds of fakes
 JOURNEY_S = 0.018  # an image that goes through a picture file
 DETECTOR_IMAGE_S, PER_CHANNEL_S = 0.00023, 0.000055  # a real image and the other beside it, drawn; and the network's
 JOURNEYS_A_POOL_IMAGE = 2.5  # the real one, the fake, and half an outlier
-MEASUREMENT_S = 4.0  # of a snapshot, on the held-out digits
-FIGURES_S, FULL_FIGURES_S = 12.0, 75.0  # at the end: the Fréchet distance, or all figures; with the detector's
+MEASUREMENT_S = 2.0  # of a snapshot, on the held-out digits
+FIGURES_S, FULL_FIGURES_S = 65.0, 105.0  # at the end: the Fréchet distance, or all figures; with the detector's
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def estimate(
         shared = config.detector_images * (DETECTOR_IMAGE_S + config.detector_channels * PER_CHANNEL_S)
         shared += config.detector_pool * JOURNEYS_A_POOL_IMAGE * JOURNEY_S
         detector = pace * (FAKES_S + shared / processes)
-    figures = pace * (FULL_FIGURES_S if config.measure_fully else FIGURES_S) / processes
+    figures = pace * (FULL_FIGURES_S if config.measure_fully else FIGURES_S) / min(2, processes)
     return Estimate(max(0.0, training), detector, figures)
 
 

@@ -24,7 +24,6 @@ from torch import Tensor
 
 from evaluation.threads import torch_threads
 from training.config import TrainingConfig
-from training.gan import DivergedError
 from training.workers import Workers
 
 SLOT = 1 << 24  # bytes that a process shows the others at once; memory that is never written to is none
@@ -86,7 +85,7 @@ def spread(function: Callable[[int], Result], length: int, count: int) -> Genera
     """What `function` makes of the numbers up to `length`, in their order, by so many processes; close it at its end.
 
     Raises:
-        WorkerLostError: One of the processes is no more.
+        WorkerLostError: One of the processes is no more. What `function` raises is raised here.
     """
     if count == 1:
         yield from map(function, range(length))
@@ -132,9 +131,12 @@ class _Other:
 
     def receive(self) -> Any:
         try:
-            return self.connection.recv()
+            found = self.connection.recv()
         except (EOFError, ConnectionResetError) as error:
             raise self._lost() from error
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def send(self) -> None:
         try:
@@ -164,8 +166,12 @@ def _forked(count: int, work: Callable[[int, Connection], None]) -> Iterator[lis
         for wish in (signal.SIGINT, signal.SIGTERM):
             signal.signal(wish, signal.SIG_IGN)
         torch.set_num_threads(1)
-        with suppress(EOFError, ConnectionError, DivergedError):  # the first one is no more, or says so itself
-            work(index, pipes[index][1])
+        here = pipes[index][1]
+        with suppress(EOFError, ConnectionError):  # the one that forked it is no more
+            try:
+                work(index, here)
+            except Exception as error:
+                here.send(error)  # that one says it
 
     others = []
     try:

@@ -41,7 +41,7 @@ def test_a_run_that_goes_on_takes_what_is_left_of_it() -> None:
     assert estimate(epochs, 1_000, 0, 0.0, 1.0, 1.0).detector == 0
 
 
-def test_a_calibration_tells_times_and_changes_nothing_in_the_run_that_follows() -> None:
+def test_a_calibration_tells_times_and_leaves_the_threads_as_they_were() -> None:
     threads = torch.get_num_threads()
     image_s, pace = calibrate(CONFIGS["default"], CPU)
     assert 0 < image_s < 1
