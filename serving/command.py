@@ -1,6 +1,7 @@
 """The server's command line."""
 
 import os
+import select
 import socket
 import sys
 import time
@@ -10,7 +11,8 @@ from importlib.metadata import version as package_version
 from typing import TextIO
 
 from digitforge.machine.cores import cores_allowed
-from serving.address import UNIX, address_of
+from digitforge.unix_socket import UNIX
+from serving.address import address_of
 from serving.engine.device import has_nvidia_driver
 from serving.process import picture_process
 from serving.process.heartbeat import HangWatch, Heartbeats
@@ -28,6 +30,7 @@ from serving.telemetry.store import Store
 
 LOOPBACK = "127.0.0.1"
 FAILED, USAGE = 1, 2
+LONGEST_LINE = 1000  # characters, of up to 4 bytes
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -140,12 +143,24 @@ def warn(line: str, form: Format = "text") -> None:
 
 
 def _tell(line: str, stream: TextIO) -> None:
-    """Nobody may be there to read it, as behind `| head -1`: that must not end the server, or keep it from stopping."""
+    """Nobody may be there to read it, as behind `| head -1`: that must not end the server, or keep it from stopping.
+
+    Nor must a reader that is there and does not read: what its pipe does not take at once is left out.
+    """
     try:
-        print(line, file=stream, flush=True)
+        if _takes(stream):
+            print(line[:LONGEST_LINE], file=stream, flush=True)
     except OSError:  # a pipe that nobody reads, or a terminal that is gone
         # Python would try again to write the line at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _takes(stream: TextIO) -> bool:
+    """Whether a line can be written without waiting; a pipe that says so has room for 4,096 bytes."""
+    try:
+        return bool(select.select([], [stream], [], 0)[1])
+    except (OSError, ValueError):  # no file, or one that select does not know
+        return True
 
 
 def _greet(

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -30,6 +29,7 @@ GENERATE = "/digits.v1.Digits/Generate"
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 PATIENCE_S = 120.0
 ONNX_RUNTIME = "onnxruntime==1.31.1"
+DEBIANS_PYTHON = "/usr/bin/python3"
 
 
 class ContenderError(Exception):
@@ -70,6 +70,8 @@ class Contender:
         target: What asks it for `n` images.
         variables: Its environment variables.
         infers: Whether it speaks the Open Inference Protocol over gRPC.
+        interpreter: The Python that runs it, or makes its environment.
+        folder: Where it is started; None: here.
     """
 
     name: str
@@ -78,6 +80,8 @@ class Contender:
     target: Callable[[Place], Target]
     variables: Callable[[Place], dict[str, str]] = lambda _: {}
     infers: bool = False
+    interpreter: str = sys.executable
+    folder: Path | None = None
 
     def python(self) -> str:
         """The interpreter of its environment, which is made where it is missing.
@@ -86,12 +90,12 @@ class Contender:
             ContenderError: Its packages cannot be installed.
         """
         if not self.packages:
-            return sys.executable
+            return self.interpreter
         folder = ENVIRONMENTS / self.name.partition(" ")[0].lower()
         python = folder / "bin" / "python"
         stamp = folder / "packages.json"
         if not stamp.exists() or json.loads(stamp.read_text()) != list(self.packages):
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+            subprocess.run([self.interpreter, "-m", "venv", "--clear", str(folder)], check=True)
             install = [str(python), "-m", "pip", "install", "--quiet", *self.packages]
             if subprocess.run(install, check=False).returncode:
                 raise ContenderError(f"{self.name}: {' '.join(self.packages)} cannot be installed here")
@@ -114,6 +118,7 @@ class Contender:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                cwd=self.folder,
             )
         try:
             deadline = time.monotonic() + PATIENCE_S
@@ -180,9 +185,10 @@ def alternatives() -> list[Contender]:
             ("nvidia-pytriton==0.7.0", ONNX_RUNTIME),
             lambda place: [str(SCRIPTS / "pytriton_server.py"), str(place.port)],
             partial(_inference_protocol_target, "PyTriton", "pytriton_body.py"),
-            # Triton's own processes are to find the same libpython as this one's standard library belongs to.
-            lambda place: {**_model_and_workers(place), "LD_LIBRARY_PATH": sysconfig.get_config_var("LIBDIR") or ""},
+            _model_and_workers,
             infers=True,
+            # Triton's own processes load the system's libpython, whose standard library is that of Debian's Python.
+            interpreter=DEBIANS_PYTHON if Path(DEBIANS_PYTHON).exists() else sys.executable,
         ),
         Contender(
             "LitServe (HTTP)",
@@ -243,6 +249,11 @@ def infer_target(place: Place) -> Target:
         inputs["digit"] = np.arange(place.n).reshape(-1, 1) % 10
     body = request_of("generator", inputs, (), 0).SerializeToString()
     return Target(f"http://127.0.0.1:{place.port}{INFER}", prefixed(body), GRPC, place.n * PIXELS)
+
+
+def score_target(place: Place, request: bytes) -> Target:
+    """Score of one image, by a serialised ScoreRequest."""
+    return Target(f"http://127.0.0.1:{place.port}/digits.v1.Digits/Score", prefixed(request), GRPC, 5)
 
 
 def _listens(port: int) -> bool:

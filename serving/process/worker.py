@@ -165,7 +165,7 @@ async def _listen(
     log: AccessLog,
 ) -> tuple[Server, health.HealthServicer]:
     """Serve the digits, where there are any, every model, the health and the reflection service on a socket."""
-    server = _build_server(settings, slot)
+    server = _build_server(settings, slot, log)
     registry: Any = ObservedRegistry(server, slot, log)  # it registers as a grpc.aio.Server does, and is none
     add_inference_servicer(inference, registry)
     services = [INFERENCE]
@@ -181,12 +181,12 @@ async def _listen(
     return server, checks
 
 
-def _build_server(settings: Settings, slot: Slot) -> Server:
+def _build_server(settings: Settings, slot: Slot, log: AccessLog) -> Server:
     limits, compression = _limits(settings), COMPRESSIONS[settings.compression]
     if settings.transport == "grpcio":
         return grpc_aio.Server(limits, compression)
     small = [health.SERVICE, *reflection.SERVICES]
-    return http2.Server(limits, small, (f"/{health.SERVICE}/Watch",), compression, ConnectionObserver(slot))
+    return http2.Server(limits, small, (f"/{health.SERVICE}/Watch",), compression, ConnectionObserver(slot, log))
 
 
 def _limits(settings: Settings) -> Limits:

@@ -43,7 +43,7 @@ class Line(NamedTuple):
         """The line, without its end."""
         fields: dict[str, Any] = {"method": self.method, "status": self.status, "total_ms": _ms(self.seconds)}
         if self.version is not None:
-            fields |= {"rows": self.rows, "model": _escaped(self.model or "")}
+            fields |= {"rows": self.rows, "model": escaped(self.model or "")}
             fields |= {"version": int(self.version) if self.version.isdigit() else self.version}
             fields |= {"queue_ms": _ms(self.queue_s), "run_ms": _ms(self.run_s)}
         fields |= {"peer": self.peer, "request_id": self.request_id}
@@ -82,7 +82,7 @@ class AccessLog:
         if len(self._lines) >= MOST_LINES:
             self._dropped.add()
             return
-        peer = _escaped(call.context.peer())
+        peer = escaped(call.context.peer())
         self._lines.append(
             Line(
                 time.time(), method, status, seconds,
@@ -136,6 +136,6 @@ def _ms(seconds: float) -> float:
     return round(seconds * 1000, 3)
 
 
-def _escaped(name: str) -> str:
+def escaped(name: str) -> str:
     """A peer's or a model's name, in which nothing can begin a line of its own."""
     return "".join(character if character.isprintable() and character != " " else "?" for character in name)

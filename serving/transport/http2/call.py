@@ -127,7 +127,7 @@ class Call(Context):
         self._timer: asyncio.TimerHandle | None = None
         self._max_bytes = max_bytes
         self._reader = MessageReader(b"identity", max_bytes)
-        self._message_began = self._loop.time()  # the one that is coming ...
+        self.began = self._message_began = self._loop.time()  # the one that is coming ...
         self._message_bytes = self._message_frames = 0  # ... and what has come of it
 
     # What the connection tells

@@ -221,7 +221,8 @@ class Connection(asyncio.Protocol):
         return await self.loop.run_in_executor(self._common.executor, work)
 
     def refused(self, call: Call, error: MessageError) -> None:
-        self._common.observer.call_refused(call.path.decode("latin-1"), error.code, error.reason)
+        seconds = self.loop.time() - call.began
+        self._common.observer.call_refused(call.path.decode("latin-1"), error.code, error.reason, seconds, call)
 
     def forget(self, call: Call) -> None:
         self._calls.pop(call.stream_id, None)

@@ -1,0 +1,3 @@
+"""How the address of a Unix socket is written, by clients and by the server: as gRPC's clients take it."""
+
+UNIX = "unix:"  # and then a path
