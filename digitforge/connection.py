@@ -13,11 +13,11 @@ from typing import Self
 import grpc
 
 from digitforge.errors import UnreachableError
-from digitforge.unix_socket import UNIX
 
 PORT = 50051  # the server's default
 TIMEOUT_S = 60.0
 ADDRESS_VARIABLE, TIMEOUT_VARIABLE = "DIGITFORGE_CLIENT_ADDRESS", "DIGITFORGE_CLIENT_TIMEOUT_S"
+UNIX = "unix:"
 HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]]+)(?::([0-9]+))?")  # an IPv6 address stands in brackets
 
 # gRPC's own retries (gRFC A6), of what has not answered anything yet: all calls of the contract may be repeated, since

@@ -2,7 +2,7 @@
 
 import socket
 
-from digitforge.unix_socket import UNIX
+UNIX = "unix:"  # and then a path
 
 
 def address_of(listener: socket.socket) -> str:

@@ -11,8 +11,7 @@ from importlib.metadata import version as package_version
 from typing import TextIO
 
 from digitforge.machine.cores import cores_allowed
-from digitforge.unix_socket import UNIX
-from serving.address import address_of
+from serving.address import UNIX, address_of
 from serving.engine.device import has_nvidia_driver
 from serving.process import picture_process
 from serving.process.heartbeat import HangWatch, Heartbeats

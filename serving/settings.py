@@ -26,8 +26,8 @@ from pydantic_settings import (
 )
 
 from digitforge.pictures.sizes import MAX_PIXELS, RAW_BYTES
-from digitforge.unix_socket import UNIX
 from digitforge.version_numbers import FIRST, LAST
+from serving.address import UNIX
 
 log = logging.getLogger(__name__)
 PREFIX = "DIGITFORGE_"

@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from typing import Any
 
 import grpc
 
@@ -52,7 +53,7 @@ def scores(place: Place, as_png: bool) -> bytes:
 def inferred(place: Place) -> bytes:
     """The pixels that a server of the Open Inference Protocol makes of the latents that every one is asked by."""
     with grpc.insecure_channel(f"127.0.0.1:{place.port}") as channel:
-        infer = channel.unary_unary(INFER, response_deserializer=inference_pb2.ModelInferResponse.FromString)
+        infer: Any = channel.unary_unary(INFER, None, inference_pb2.ModelInferResponse.FromString)
         response = infer(infer_target(place).body[PREFIX_BYTES:])
     if response.raw_output_contents:
         return bytes(response.raw_output_contents[0])

@@ -12,13 +12,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import grpc
 import numpy as np
 
 from benchmarks.report import ARTIFACTS
 from benchmarks.serving_load.h2load import Target
 from digitforge.inference import request_of
 from protos.digits.v1 import digits_pb2 as pb
+from protos.inference import inference_pb2
 from serving.transport.http2.messages import prefixed
 
 SCRIPTS = Path(__file__).parent / "contenders"
@@ -28,6 +31,7 @@ GRPC = ("te: trailers", "content-type: application/grpc")
 GENERATE = "/digits.v1.Digits/Generate"
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 PATIENCE_S = 120.0
+PROBE_S = 2.0
 ONNX_RUNTIME = "onnxruntime==1.31.1"
 DEBIANS_PYTHON = "/usr/bin/python3"
 
@@ -48,6 +52,7 @@ class Place:
         cores: How many processes may work.
         n: Images of a request.
         has_classes: Whether the generator takes a digit beside its latents.
+        served: The model's name in the Open Inference Protocol.
     """
 
     repository: Path
@@ -57,6 +62,7 @@ class Place:
     cores: int
     n: int = 1
     has_classes: bool = True
+    served: str = "generator"
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ class Contender:
             )
         try:
             deadline = time.monotonic() + PATIENCE_S
-            while not _listens(place.port):
+            while not (_is_ready(place) if self.infers else _listens(place.port)):
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise ContenderError(f"{self.name} does not start; see {log}")
                 time.sleep(0.1)
@@ -254,6 +260,20 @@ def infer_target(place: Place) -> Target:
 def score_target(place: Place, request: bytes) -> Target:
     """Score of one image, by a serialised ScoreRequest."""
     return Target(f"http://127.0.0.1:{place.port}/digits.v1.Digits/Score", prefixed(request), GRPC, 5)
+
+
+def _is_ready(place: Place) -> bool:
+    """Whether a server of the Open Inference Protocol has loaded the model; some listen before."""
+    with grpc.insecure_channel(f"127.0.0.1:{place.port}") as channel:
+        ready: Any = channel.unary_unary(
+            "/inference.GRPCInferenceService/ModelReady",
+            inference_pb2.ModelReadyRequest.SerializeToString,
+            inference_pb2.ModelReadyResponse.FromString,
+        )
+        try:
+            return bool(ready(inference_pb2.ModelReadyRequest(name=place.served), timeout=PROBE_S).ready)
+        except grpc.RpcError:
+            return False
 
 
 def _listens(port: int) -> bool:

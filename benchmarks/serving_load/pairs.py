@@ -4,7 +4,7 @@ A ratio of two runs that follow one another says more than two figures of their 
 same: the median of some pairs, and their spread, are told. The first of a pair changes from one to the next.
 
     python -m benchmarks.serving_load.pairs --other ../before       # a checkout of another commit, with its stubs made
-    python -m benchmarks.serving_load.pairs --other untold          # what counters and access lines cost: about 6 minutes
+    python -m benchmarks.serving_load.pairs --other untold          # what counters and access lines cost: 6 minutes
 """
 
 import argparse

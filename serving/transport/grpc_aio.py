@@ -11,8 +11,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from digitforge.unix_socket import UNIX
-from serving.address import address_of
+from serving.address import UNIX, address_of
 from serving.transport.limits import Limits
 
 Handler: TypeAlias = Any  # a grpc.RpcMethodHandler, which is generic for type checkers alone

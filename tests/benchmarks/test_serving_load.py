@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.serving_load.__main__ import SCENARIOS, least_disturbed
+from benchmarks.serving_load.any_model import body, contenders, put
 from benchmarks.serving_load.contender import Place, alternatives, infer_target, ours
 from benchmarks.serving_load.contenders.bare import count_in
 from benchmarks.serving_load.pairs import Pair, other, show
@@ -88,3 +89,11 @@ def test_other_server_is_started_in_its_tree_by_its_own_python_or_is_this_one_th
     untold = other("untold", 2).command(place)
     assert Path(untold[0]).name == "untold.py"
     assert untold[1:] == ours(2).command(place)[2:]
+
+
+def test_every_server_is_asked_for_any_model_by_the_same_rows_which_that_model_runs(tmp_path: Path) -> None:
+    path = put(None, tmp_path)
+    assert path == tmp_path / "model" / "1" / "model.onnx"
+    request = inference.ModelInferRequest.FromString(body(path, 3)[5:])
+    assert (request.model_name, [list(tensor.shape) for tensor in request.inputs]) == ("model", [[3, 64]])
+    assert [each.name.partition(" ")[0] for each in contenders(tmp_path)] == ["digitforge", "MLServer", "PyTriton"]

@@ -160,7 +160,7 @@ class Call(Context):
             self.acknowledge(len(data))
         try:
             block = self._reader.feed(data)
-            self.hold(len(data) + MESSAGE_BYTES * block.count)
+            self.hold(len(data) + MESSAGE_BYTES * block.messages)
             if is_end and not self._reader.is_between_messages:
                 raise MessageError(grpc.StatusCode.INTERNAL, "the request ends within a message")
             if self._stream is not None:
@@ -171,7 +171,7 @@ class Call(Context):
             self.refuse(error)
             self._cancel()
             return True
-        if block.count:
+        if block.messages:
             self._message_bytes = self._message_frames = 0
             return True
         self._message_frames += 1
@@ -181,8 +181,8 @@ class Call(Context):
         return self._message_frames < SMALL_FRAMES + self._message_bytes // FRAME_BYTES
 
     def _receive_one(self, block: Block, is_end: bool) -> None:
-        if block.count:
-            if block.count > 1 or self._request is not None:
+        if block.messages:
+            if block.messages > 1 or self._request is not None:
                 raise MessageError(grpc.StatusCode.UNIMPLEMENTED, "more than one request message has come")
             self._request, _ = block.part(0)
         if is_end and self._task is None:

@@ -131,11 +131,11 @@ class Block(NamedTuple):
     small objects Python gives little back.
 
     Attributes:
-        count: How many.
+        messages: How many.
         data: Their bytes, with what goes before each.
     """
 
-    count: int
+    messages: int
     data: bytes | bytearray
 
     def part(self, start: int) -> tuple[Received, int]:

@@ -40,9 +40,9 @@ class RequestStream(AsyncIterator[Any]):
 
     def receive(self, block: Block, is_end: bool) -> None:
         """More requests."""
-        if block.count:
+        if block.messages:
             self._blocks.append(block)
-            self._waiting_bytes += len(block.data) + MESSAGE_BYTES * block.count
+            self._waiting_bytes += len(block.data) + MESSAGE_BYTES * block.messages
         self._has_ended = self._has_ended or is_end
         self._acknowledge()
         self._arrival.set()

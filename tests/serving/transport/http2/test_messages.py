@@ -24,7 +24,7 @@ LIMIT = 1000
 def received(reader: MessageReader, data: bytes) -> list[Received]:
     """The messages that are whole with some bytes more."""
     block, start, found = reader.feed(data), 0, []
-    for _ in range(block.count):
+    for _ in range(block.messages):
         message, start = block.part(start)
         found.append(message)
     assert start == len(block.data)
