@@ -150,17 +150,20 @@ export async function score(image, { map = false, signal } = {}) {
 }
 
 /**
+ * @typedef {object} Run
+ * @property {number} images how many real digits it is to see
+ *
  * @typedef {object} Training
  * @property {boolean} allowed
  * @property {boolean} running
- * @property {Record<string, any> | null} run
+ * @property {Run | null} run the one that goes on, or the last
  */
 
 /**
- * @param {AbortSignal} [signal]
+ * @param {AbortSignal} signal
  * @returns {Promise<Training>}
  */
-export const training = async (signal) => (await patiently("v1/training", signal ? { signal } : {})).json();
+export const training = async (signal) => (await patiently("v1/training", { signal })).json();
 
 /**
  * @param {{lr_g: number, lr_d: number, images: number}} wanted
@@ -171,13 +174,11 @@ export async function startTraining(wanted) {
   return (await once("v1/training", { method: "POST", body: JSON.stringify(wanted), headers })).json();
 }
 
-/** @returns {Promise<void>} */
-export async function stopTraining() {
-  await once("v1/training", { method: "DELETE" });
-}
+/** @returns {Promise<unknown>} */
+export const stopTraining = () => once("v1/training", { method: "DELETE" });
 
-/** @returns {EventSource} what the run tells of itself */
+/** @returns {EventSource} what the run tells of itself, from its start on */
 export const trainingEvents = () => new EventSource("v1/training/events");
 
-/** @param {number} turn anything that was not asked for before: the picture changes */
-export const previewAddress = (turn) => `v1/training/preview.png?turn=${turn}`;
+/** @param {AbortSignal} signal */
+export const fetchPreview = (signal) => picture("v1/training/preview.png", signal);

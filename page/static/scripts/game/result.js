@@ -50,7 +50,7 @@ export function result(answers, game, again) {
         "li",
         { title: label, class: answer.you === answer.round.real ? "right" : "wrong" },
         canvas,
-        h("span", { class: answer.round.real ? "hand" : "machine" }, t(answer.round.real ? "game.hand" : "game.machine")),
+        h("span", { class: answer.round.real ? "hand" : "machine" }, t(answer.round.real ? "game.hand_short" : "game.machine_short")),
       ),
     );
   }

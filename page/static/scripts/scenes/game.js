@@ -65,10 +65,14 @@ export async function mount(section, context) {
       h(
         "div",
         { class: "game" },
-        marks(),
         h("div", { class: "squared" }, canvas),
-        h("div", { class: "game-buttons" }, hand, machine),
-        h("div", { class: "game-said", "aria-live": "polite" }, h("p", { class: "note" }, t("game.keys"))),
+        h(
+          "div",
+          { class: "game-side" },
+          marks(),
+          h("div", { class: "game-said", "aria-live": "polite" }, h("p", { class: "note" }, t("game.keys"))),
+          h("div", { class: "game-buttons" }, hand, machine),
+        ),
       ),
     );
   }
