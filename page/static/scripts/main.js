@@ -34,4 +34,5 @@ await speak(preferredLanguage());
 offerOtherLanguage();
 watchConnection(part("connection"));
 await startRouter();
+performance.mark("ready");
 document.documentElement.dataset.ready = "";

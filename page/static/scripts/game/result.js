@@ -45,14 +45,9 @@ export function result(answers, game, again) {
     const canvas = inked(answer.round.grey);
     canvas.role = "img";
     canvas.ariaLabel = label;
-    pictures.append(
-      h(
-        "li",
-        { title: label, class: answer.you === answer.round.real ? "right" : "wrong" },
-        canvas,
-        h("span", { class: answer.round.real ? "hand" : "machine" }, t(answer.round.real ? "game.hand_short" : "game.machine_short")),
-      ),
-    );
+    const maker = answer.round.real ? "hand" : "machine";
+    const mark = answer.you === answer.round.real ? "right" : "wrong";
+    pictures.append(h("li", { title: label, class: mark }, canvas, h("span", { class: maker }, t(`game.${maker}_short`))));
   }
   const next = h("button", { type: "button", class: "main", on: { click: again } }, t("game.again"));
   return h(
