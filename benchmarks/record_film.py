@@ -52,7 +52,7 @@ class Film:
             picture.paste(shot.convert("RGB").resize(SIZE, Image.Resampling.LANCZOS), (0, CAPTION))
         draw, left = ImageDraw.Draw(picture), 20.0
         for name in STAGES:
-            for text, colour in ((name, INK if name == stage else MUTED), ("   →   ", MUTED)):
+            for text, colour in ((name, INK if name == stage else MUTED), ("    >    ", MUTED)):
                 if name == STAGES[-1] and text != name:
                     break
                 draw.text((left, 7), text, colour, font=self._font)
@@ -100,11 +100,11 @@ def train(page: Page, address: str, film: Film) -> None:
     page.locator('.school-stage[aria-busy="false"]').wait_for()
     page.locator(".school-bench").evaluate("bench => scrollTo(0, bench.offsetTop - 80)")
     slider = page.locator(".school-player input")
+    move = "(slider, moment) => { slider.value = moment; slider.dispatchEvent(new Event('input')); }"
     film.take(page, "train", 600)
-    for moment in range(1, int(slider.get_attribute("max") or 0) + 1):
-        slider.press("ArrowRight")
-        if moment % 2 == 0:
-            film.take(page, "train")
+    for moment in range(2, int(slider.get_attribute("max") or 0) + 1, 2):
+        slider.evaluate(move, moment)
+        film.take(page, "train")
     film.take(page, "train", REST_MS)
 
 
@@ -112,7 +112,7 @@ def serve(page: Page, address: str, film: Film) -> None:
     """Down the wall, faster and faster, and slowly to a halt."""
     page.goto(f"{address}/#/wall?seed=7")
     page.locator(".wall-row canvas").first.wait_for()
-    page.mouse.move(WINDOW[0] / 2, WINDOW[1] / 2)
+    page.mouse.move(4, WINDOW[1] / 2)  # beside the digits: none is to be chosen
     page.wait_for_timeout(2_000)
     film.take(page, "serve", 900)
     for turn in range(24):

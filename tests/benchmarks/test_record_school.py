@@ -26,11 +26,12 @@ def recorded(name: str, data: DataSet, out: Path) -> dict[str, Any]:
     return told
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def tiny_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record_school, "COMMON", TINY)
 
 
+@pytest.mark.usefixtures("tiny_runs")
 def test_the_same_command_writes_the_same_files(small_digits: DataSet, tmp_path: Path) -> None:
     for folder in ("first", "second"):
         recorded("balanced", small_digits, tmp_path / folder)
@@ -39,6 +40,7 @@ def test_the_same_command_writes_the_same_files(small_digits: DataSet, tmp_path:
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
+@pytest.mark.usefixtures("tiny_runs")
 def test_every_moment_has_its_row_and_its_figures(small_digits: DataSet, tmp_path: Path) -> None:
     told = recorded("generator-too-strong", small_digits, tmp_path / "out")
     moments = len(told["images"])
@@ -54,6 +56,7 @@ def test_every_moment_has_its_row_and_its_figures(small_digits: DataSet, tmp_pat
     assert all(len(told[name]) == moments for name in ("steps", "real_mean", "fake_mean", "d_loss", "g_loss"))
 
 
+@pytest.mark.usefixtures("tiny_runs")
 def test_what_the_governor_did_and_would_have_done_is_told_in_its_words(small_digits: DataSet, tmp_path: Path) -> None:
     balanced = recorded("balanced", small_digits, tmp_path / "balanced")
     assert next(event["text"] for event in balanced["events"] if event["kind"] == "pace").startswith("the ")
