@@ -16,6 +16,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from training.checkpoint import Checkpoint
 from training.command import configure, flag, for_data_set
 from training.config import TrainingConfig
 from training.data import DataSet, load_data_set
+from training.gan import Gan
 from training.interrupts import StopRequest
 from training.loop import train
 from training.metrics_file import Metrics, read_metrics
@@ -114,12 +116,13 @@ def record(name: str, options: dict[str, Any], data: DataSet, out: Path) -> None
     print(f"{name}: {len(moments)} moments, {sum(sizes.values()) / 1e6:.2f} MB; {told['events']}", flush=True)
 
 
-def run(config: TrainingConfig, data: DataSet, recorder: Recorder | None = None) -> Metrics:
+def run(
+    config: TrainingConfig, data: DataSet, watch: Callable[[Gan, int], None] = lambda _gan, _images_seen: None
+) -> Metrics:
     """The trainer's run of a config, in a folder that is gone afterwards; returns what it wrote down of itself."""
     with tempfile.TemporaryDirectory() as folder:
         state = Checkpoint(config, "school", source_commit="")
-        watch = {} if recorder is None else {"watch": recorder}
-        train(state, data, Path(folder), torch.device("cpu"), StopRequest(), lambda _: None, **watch)
+        train(state, data, Path(folder), torch.device("cpu"), StopRequest(), lambda _: None, watch=watch)
         return read_metrics(Path(folder) / METRICS)
 
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from training.config import TrainingConfig
 from training.data import LabelledImages
 from training.gan import Gan
+from training.losses import discriminator_loss, generator_loss
 from training.measure import FixedLatents
 from training.networks import Discriminator
 from training.pixels import normalise, to_uint8
@@ -73,13 +74,16 @@ class Recorder:
         with torch.no_grad():
             real_logits = gan.discriminator(self._real, self._labels)
             fake_logits = gan.discriminator(fake, self._fixed.digits)
+        real_probabilities, fake_probabilities = real_logits.sigmoid(), fake_logits.sigmoid()
         self.moments[gan.steps] = Moment(
             images_seen,
-            to_uint8(fake[:SHOWN], self._config.pixel_mean, self._config.pixel_std),
-            *(histogram(logits.sigmoid()) for logits in (real_logits, fake_logits)),
-            *(float(logits.sigmoid().mean()) for logits in (real_logits, fake_logits)),
-            d_loss=float(F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()),
-            g_loss=float(F.softplus(-fake_logits).mean()),
+            digits=to_uint8(fake[:SHOWN], self._config.pixel_mean, self._config.pixel_std),
+            real=histogram(real_probabilities),
+            fake=histogram(fake_probabilities),
+            real_mean=float(real_probabilities.mean()),
+            fake_mean=float(fake_probabilities.mean()),
+            d_loss=float(discriminator_loss(real_logits, fake_logits)),
+            g_loss=float(generator_loss(fake_logits)),
             push=self._push(gan.discriminator, fake[:PUSHED]),
         )
 
