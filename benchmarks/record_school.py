@@ -91,8 +91,7 @@ def record(name: str, options: dict[str, Any], data: DataSet, out: Path) -> None
     told = {
         "command": command(options),
         "images": [moment.images_seen for moment in moments],
-        "steps": list(recorder.moments),
-        "digits": {"count": SHOWN, "pushed": PUSHED, "classes": config.classes},
+        "digits": {"count": SHOWN, "pushed": PUSHED},
         "scores": {
             "images": SCORED,
             "bins": BINS,
@@ -107,7 +106,6 @@ def record(name: str, options: dict[str, Any], data: DataSet, out: Path) -> None
             "scale": [rounded(float(scale)) for scale in scales],
             "length": [rounded(float(moment.push.norm(dim=1).mean())) for moment in moments],
         },
-        "readings": readings(metrics),
         "events": [{"images": event.images, "kind": event.kind, "text": event.text} for event in metrics.events],
         "governor_would_say": None if config.generator_pace else governors_words(options, data),
     }
@@ -137,14 +135,6 @@ def moments_of(config: TrainingConfig) -> list[int]:
     """The steps to look after: few of the first ones are left out, and more and more of the later ones."""
     last = (config.images or 0) // config.step_size
     return sorted({0, *(round(step) for step in np.geomspace(1, last, MOMENTS))})
-
-
-def readings(metrics: Metrics) -> dict[str, list[float]]:
-    """What the watchdog looked at, and the governor's factors, as the trainer wrote them down."""
-    names = ("d_real_accuracy", "d_fake_accuracy", "diversity", "g_rate", "d_rate")
-    curves = {name: metrics.curves[name] for name in names}
-    images = [float(count) for count in curves["diversity"].images]
-    return {"images": images} | {name: [rounded(value) for value in curve.values] for name, curve in curves.items()}
 
 
 def command(options: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import { SIDE, fetchGrey } from "../ink.js";
  * @typedef {object} Told
  * @property {string} command how to make the run again
  * @property {number[]} images real images shown so far, by moment, as is all of the following but the events
- * @property {{count: number, pushed: number, classes: number}} digits in a row
+ * @property {{count: number, pushed: number}} digits in a row
  * @property {{images: number, bins: number, real: number[][], fake: number[][]}} scores histograms of real_probability
  * @property {number[]} real_mean
  * @property {number[]} fake_mean
