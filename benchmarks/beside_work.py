@@ -138,7 +138,7 @@ def run_options(contender: str, options: argparse.Namespace) -> list[str]:
     share = options.images / (default.images or 1)
     given = {"images": options.images, "milestone-images": max(1, round(share * (default.milestone_images or 1)))}
     given |= {"detector-images": max(1, round(share * default.detector_images))}
-    given |= {"detector-pool": round(share * default.detector_pool)}
+    given |= {"detector-pool": max(16, round(share * default.detector_pool))}
     named = {"dataset": "mnist", "device": "cpu", "data-dir": str(options.data_dir.resolve()), **given}
     named |= {"measure-fully": options.measure_fully} | ({"processes": 1} if contender == THREADS else {})
     return [f"--{name}={value}" for name, value in named.items()]
