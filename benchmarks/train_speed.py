@@ -270,8 +270,8 @@ def show(summary: dict[str, Any], options: argparse.Namespace) -> str:
         f"Peak of large matrix products: {peak['float32'] / 1e9:,.0f} GFLOP/s in float32; {bfloat16}.\n"
         "ratio: to the script, the median over the rounds; at peak: what it would be if a step's matrix products "
         "ran at\nthe float32 peak and nothing else took any time. Of own products: of what these come to alone, at "
-        "their shapes.\nA preset is in bfloat16 where the hardware has it. 1,000 epochs of 60,000 images, at the median "
-        "speed."
+        "their shapes.\nA preset is in bfloat16 where the hardware has it. 1,000 epochs of 60,000 images, at the "
+        "median speed."
     )
 
 
