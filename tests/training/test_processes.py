@@ -18,6 +18,7 @@ from training import processes
 from training.checkpoint import load_checkpoint
 from training.command import main
 from training.config import PRESETS
+from training.detector_fit import STATE
 from training.processes import WorkerLostError, processes_for, spread, workers_here
 from training.workers import Workers
 
@@ -82,11 +83,15 @@ def endless(tmp_path: Path) -> Iterator[Trainer]:
         os.killpg(trainer.pid, signal.SIGKILL)
 
 
+@pytest.mark.parametrize("at", ["the first milestone", "the detector's steps"])
 def test_a_run_that_is_killed_and_resumed_is_the_same_run_also_where_there_are_other_cores(
-    whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    at: str, whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trainer = Trainer(tmp_path / "run", *RUN)
     assert len(trainer.forked) == 1
+    while at != "the first milestone" and not (tmp_path / "run" / STATE).exists():
+        assert trainer.process.poll() is None
+        time.sleep(0.01)
     trainer.process.kill()
     assert trainer.end()[0] == -signal.SIGKILL  # and the process that it forked has ended
     assert not load_checkpoint(tmp_path / "run").finished
