@@ -28,7 +28,7 @@ class Recorder(TorchDispatchMode):
     """Takes down the products that are made within it: how many of each kind, and the operands of one."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.counts: Counter[str] = Counter()
         self.examples: dict[str, tuple[Any, tuple[Any, ...]]] = {}
 

@@ -106,7 +106,9 @@ def calibrate(config: TrainingConfig, device: torch.device) -> tuple[float, floa
 
         def look() -> None:
             output = detector(both)
-            detector_loss(*output, torch.arange(ROWS) % 10, one_digit).backward()
+            labels = torch.arange(ROWS) % 10
+            loss = detector_loss(output.logit, output.digit_logits, output.one_digit_logit, labels, one_digit)
+            loss.backward()
 
         return image_s, _seconds(look) / SMALL_STEP_S
 

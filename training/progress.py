@@ -61,7 +61,7 @@ class _Bar(tqdm):  # type: ignore[type-arg]  # it is no generic class where it i
     @property
     def format_dict(self) -> dict[str, Any]:
         """What its text is made of, with `left`: the time that this and what comes after it will take."""
-        content: dict[str, Any] = super().format_dict
+        content: dict[str, Any] = dict(super().format_dict)
         seconds = left_s(
             content["total"], content["n"], self.initial, content["elapsed"], self.expected_s, self.later_s
         )

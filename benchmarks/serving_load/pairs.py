@@ -4,6 +4,7 @@ A ratio of two runs that follow one another says more than two figures of their 
 same: the median of some pairs, and their spread, are told. The first of a pair changes from one to the next.
 
     python -m benchmarks.serving_load.pairs --other ../before       # a checkout of another commit, with its stubs made
+    python -m benchmarks.serving_load.pairs --other ../before --model-repository ../before/models    # an older format
     python -m benchmarks.serving_load.pairs --other untold          # what counters and access lines cost: 6 minutes
 """
 
@@ -112,7 +113,11 @@ def other(name: str, workers: int) -> Contender:
     folder = Path(name).resolve()
     python = folder / ".venv" / "bin" / "python"
     return replace(
-        ours(workers), name="other", folder=folder, interpreter=str(python if python.exists() else sys.executable)
+        ours(workers),
+        name="other",
+        folder=folder,
+        interpreter=str(python if python.exists() else sys.executable),
+        infers=False,  # an older one may not
     )
 
 
