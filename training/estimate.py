@@ -106,9 +106,8 @@ def calibrate(config: TrainingConfig, device: torch.device) -> tuple[float, floa
 
         def look() -> None:
             output = detector(both)
-            labels = torch.arange(ROWS) % 10
-            loss = detector_loss(output.logit, output.digit_logits, output.one_digit_logit, labels, one_digit)
-            loss.backward()
+            logits = output.logit, output.digit_logits, output.one_digit_logit
+            detector_loss(*logits, torch.arange(ROWS) % 10, one_digit).backward()
 
         return image_s, _seconds(look) / SMALL_STEP_S
 
