@@ -119,7 +119,9 @@ class _Sum:
             self._turn = 1 - self._turn
             slots[self._rank].copy_(part)
             self._meet()
-            torch.sum(slots, dim=0, out=part)
+            torch.add(slots[0], slots[1], out=part)
+            for slot in slots[2:]:
+                part.add_(slot)
 
 
 class _Other:

@@ -41,6 +41,7 @@ class Workers:
         self.count = count
         self._add_up = add_up or (lambda _: None)
         self._device = device
+        self._flat: dict[int, Tensor] = {}
 
     @property
     def first(self) -> bool:
@@ -66,7 +67,11 @@ class Workers:
         """The same for tensors of float32: gradients, or statistics of the rows."""
         if self.count == 1:
             return
-        flat = torch.cat([tensor.flatten() for tensor in tensors]) * (rows / batch_size)
+        size = sum(tensor.numel() for tensor in tensors)
+        flat = self._flat.setdefault(
+            size, torch.empty(0, device=tensors[0].device)
+        )  # new memory costs more than a copy
+        torch.cat([tensor.flatten() for tensor in tensors], out=flat.resize_(size)).mul_(rows / batch_size)
         self._add_up(flat)
         for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(part.view_as(tensor))
