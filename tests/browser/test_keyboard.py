@@ -52,7 +52,9 @@ def test_whole_game_is_played_by_arrows_and_its_score_can_be_shared(open_page: O
     expect(page.locator(".game-score")).to_contain_text("You had 10 of 20 right")
     page.get_by_role("button", name="Copy the score").press("Enter")
     shared = page.evaluate("navigator.clipboard.readText()")
-    assert re.fullmatch(r"Hand or machine\? Me 10/20, the detector \d+/20\n([🟦🟥]{10}\n){2}http\S+#/game\?game=5", shared)
+    assert re.fullmatch(
+        r"Hand or machine\? Me 10/20, the detector \d+/20\n([🟦🟥]{10}\n){2}http\S+#/game\?game=5", shared
+    )
 
 
 def test_scene_that_is_chosen_takes_the_focus(open_page: Open) -> None:

@@ -1,5 +1,6 @@
 """What the page weighs, how soon it is there, and what it does without its server."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -42,7 +43,7 @@ def test_slow_network_still_shows_the_wall(open_page: Open) -> None:
     )
     page.reload(wait_until="commit")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    page.wait_for_function("document.querySelectorAll('.wall-row canvas.late').length > 3")
+    expect(page.locator(".wall-row canvas.late").nth(3)).to_be_visible(timeout=20_000)
 
 
 def test_page_waits_for_a_server_that_is_gone_and_goes_on_when_it_is_back(open_page: Open, tmp_path: Path) -> None:
@@ -52,13 +53,14 @@ def test_page_waits_for_a_server_that_is_gone_and_goes_on_when_it_is_back(open_p
     try:
         page = open_page("#/wall?seed=7", address=page_process.address)
         expect(page.locator(".wall-row canvas.late").first).to_be_visible()
-        end(server)
+        server.stop()
         page.get_by_label("Seed", exact=True).fill("8")
         page.get_by_label("Seed", exact=True).press("Enter")
-        expect(page.locator("#connection")).to_contain_text("The server of digits does not answer")
+        expect(page.locator("#connection")).to_contain_text("The server of digits does not answer", timeout=60_000)
         server = start(ROOT / "models", tmp_path / "second", "--port", port)
         expect(page.locator("#connection")).to_be_hidden(timeout=60_000)
         expect(page.locator(".wall-row canvas.late").first).to_be_visible(timeout=60_000)
+        expect(page).to_have_url(re.compile("seed=8"))
     finally:
         end(page_process)
         end(server)
@@ -76,5 +78,7 @@ def test_page_says_when_its_own_server_is_gone(open_page: Open, address: str, tm
 def test_scripts_have_the_types_that_they_say() -> None:
     npm = shutil.which("npm")
     assert npm is not None
-    checked = subprocess.run([npm, "run", "--silent", "check"], cwd=Path(__file__).parent, capture_output=True, text=True)
+    checked = subprocess.run(
+        [npm, "run", "--silent", "check"], cwd=Path(__file__).parent, capture_output=True, text=True
+    )
     assert checked.returncode == 0, checked.stdout + checked.stderr

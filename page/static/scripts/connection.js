@@ -53,7 +53,7 @@ async function watch() {
 async function serving() {
   try {
     const answer = await fetch("healthz", { cache: "no-store" });
-    return answer.ok ? "serving" : "without server";
+    return answer.ok && (await answer.json()).server === "serving" ? "serving" : "without server";
   } catch {
     return "away";
   }
