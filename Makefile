@@ -43,6 +43,7 @@ SERVE := $(VENV)/serve.stamp
 PAGE  := $(VENV)/page.stamp
 TRAIN := $(VENV)/train.stamp
 DEV   := $(VENV)/dev.stamp
+PAGE_CHECKS := tests/browser/node_modules/.package-lock.json
 
 help:
 	@echo "digitforge: a GAN for handwritten digits, from the training script to a gRPC service"
@@ -106,7 +107,7 @@ demo: $(PAGE)
 test: $(DEV)
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal $(TEST_ARGS)
 
-test-page: $(DEV)
+test-page: $(DEV) $(PAGE_CHECKS)
 	@command -v chromium > /dev/null || { echo "test-page needs chromium: apt-get install chromium" >&2; exit 1; }
 	$(BIN)/pytest tests/browser $(TEST_ARGS)
 
@@ -184,6 +185,12 @@ $(SERVE): pyproject.toml setup.py constraints.txt $(PROTOS) $(if $(filter-out $(
 $(PAGE): pyproject.toml constraints.txt | $(SERVE)
 	@echo "Installing what the page needs"
 	@$(PIP_INSTALL) --editable ".[page]"
+	@touch $@
+
+# What checks the page's scripts; the page itself needs none of it.
+$(PAGE_CHECKS): tests/browser/package.json tests/browser/package-lock.json
+	@command -v npm > /dev/null || { echo "test-page needs npm: apt-get install npm" >&2; exit 1; }
+	@npm ci --prefix tests/browser --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(TRAIN): pyproject.toml constraints.txt | $(SERVE)

@@ -2,8 +2,8 @@
 
     python -m benchmarks.game_digits --data-dir data
 
-MNIST (LeCun, Cortes and Burges) is made available under the Creative Commons Attribution-ShareAlike 3.0 licence. The test
-set is what no model here has learned from, so that the detector plays against digits that are new to it as well.
+MNIST (LeCun, Cortes and Burges) is made available under the Creative Commons Attribution-ShareAlike 3.0 licence. No
+model here has learned from its test set, so that the detector plays against digits that are new to it as well.
 """
 
 import argparse
@@ -33,11 +33,16 @@ def sheet(images: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(rows.transpose(0, 2, 1, 3).reshape(-1, COLUMNS * 28))
 
 
-def main() -> None:
-    """Write the sheet."""
+def build_parser() -> argparse.ArgumentParser:
+    """The options."""
     parser = argparse.ArgumentParser(prog="benchmarks.game_digits", description="The real digits of the page's game.")
     parser.add_argument("--data-dir", type=Path, default=Path("data"), help="where MNIST is (default: data)")
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Write the sheet."""
+    options = build_parser().parse_args()
     test = load_data_set("mnist", options.data_dir).test
     which = chosen(test.labels.numpy())
     SHEET.parent.mkdir(exist_ok=True)

@@ -12,6 +12,7 @@ from torch.distributed.run import get_args_parser
 
 import benchmarks.attacks.__main__
 import benchmarks.beside_work
+import benchmarks.game_digits
 import benchmarks.mutants.__main__
 import benchmarks.record_film
 import benchmarks.record_school
@@ -66,6 +67,7 @@ READERS: dict[str, Callable[[list[str]], Any]] = {
     "training": training.command.build_parser().parse_args,  # as a module
     "benchmarks.attacks": benchmarks.attacks.__main__.build_parser().parse_args,
     "benchmarks.beside_work": benchmarks.beside_work.build_parser().parse_args,
+    "benchmarks.game_digits": benchmarks.game_digits.build_parser().parse_args,
     "benchmarks.mutants": benchmarks.mutants.__main__.build_parser().parse_args,
     "benchmarks.record_film": benchmarks.record_film.build_parser().parse_args,
     "benchmarks.record_school": benchmarks.record_school.build_parser().parse_args,
