@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,7 @@ STREAM_LENGTH = 2**64  # images of a seed
 LOOK_AHEAD = 2  # chunks of a stream in the making: one to send, one to follow
 
 
-@dataclass(frozen=True)
-class GenerateOrder:
+class GenerateOrder(NamedTuple):
     """What to generate, checked. A stream stays on the version that it began with."""
 
     version: Pair
@@ -31,8 +31,7 @@ class GenerateOrder:
     digit: int | None
 
 
-@dataclass(frozen=True)
-class Digits:
+class Digits(NamedTuple):
     """Generated images uint8[n, 28, 28] from `offset` on, and the class of each where the model has classes."""
 
     images: NDArray[np.uint8]
@@ -160,6 +159,7 @@ class DataPlane:
         if classes and order.digit is not None:
             digits = np.full(count, order.digit, np.int64)
         elif classes:
-            digits = (offset % classes + np.arange(count)) % classes  # image i has class i mod their number
+            first = offset % classes  # image i has class i mod their number
+            digits = np.array([first]) if count == 1 else (first + np.arange(count)) % classes
         images = await order.version.generate(order.seed, offset, digits, count, deadline)
         return Digits(images, digits, offset)

@@ -82,11 +82,12 @@ class Room:
 
 
 class FairQueue:
-    """Entries for which there is room; `rows` are waiting here now."""
+    """Entries for which there is room; `rows` are waiting here now. Make it within a running event loop."""
 
     def __init__(self, room: Room) -> None:
         self.rows = 0
         self._room = room
+        self._loop = asyncio.get_running_loop()
         self._turns: FairTurns[Entry] = FairTurns()  # a turn costs its rows
 
     def put(self, rows: Rows, deadline: float | None) -> Entry:
@@ -108,7 +109,7 @@ class FairQueue:
                 RETRY_AFTER_S,
             )
         room.size += size
-        entry = Entry(rows, count, deadline, asyncio.get_running_loop().create_future(), time.monotonic(), size)
+        entry = Entry(rows, count, deadline, self._loop.create_future(), time.monotonic(), size)
         self._put(ASKER.get(), entry)
         self._add(count)
         return entry

@@ -381,9 +381,13 @@ class Call(Context):
     async def _answer_one(self, answer: Any) -> None:
         if self.ended or (self._code is not None and self._code is not grpc.StatusCode.OK):
             return
-        frame = await self._framed(self._serialised(answer))
-        if self.ended:
-            return
+        message = self._serialised(answer)
+        if self._encoding is None and len(message) <= LARGE_ANSWER_BYTES:  # most answers
+            frame: tuple[bytes, ...] = (prefixed(message),)
+        else:
+            frame = await self._framed(message)
+            if self.ended:
+                return
         self._connection.check_unread()
         if not self._answering:
             self._begin()
@@ -420,7 +424,8 @@ class Call(Context):
             self._stream.release()
         self._reader.drop()  # as the budget takes its bytes back, whoever still holds the call
         self._request = None
-        self._connection.account.take(self, -self.held_bytes)
+        if self.held_bytes:
+            self._connection.account.take(self, -self.held_bytes)
         self._connection.forget(self)
         for callback in self._done_callbacks:
             self._loop.call_soon(callback, self)

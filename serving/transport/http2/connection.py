@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import grpc
@@ -310,7 +311,8 @@ class Connection(asyncio.Protocol):
             self._fail()
         if self._hung_up or self._transport is None:  # type: ignore[redundant-expr]
             return False
-        self._flush_soon()
+        if self._session.has_more_to_send() or self.unread_bytes or self._early:  # most requests leave nothing to say
+            self._flush_soon()
         calls = (self._session.last_stream_id - last_stream_id) // 2
         self._slice_bytes = SMALL_SLICE_BYTES if calls * CALL_BYTES >= self._slice_bytes else SLICE_BYTES
         if self._taken < len(self._waiting):
@@ -351,7 +353,7 @@ class Connection(asyncio.Protocol):
 
     def _check(self, method: Method, path: bytes, fields: Fields) -> None:
         """Raises MessageError for a call that is not taken, whatever comes of it."""
-        size = sum([len(name) + len(value) + FIELD_BYTES for name, value in fields])
+        size = len(b"".join(chain.from_iterable(fields))) + len(fields) * FIELD_BYTES
         if size > self.limits.max_header_bytes:
             raise MessageError(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
