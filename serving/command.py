@@ -143,7 +143,7 @@ def warn(line: str, form: Format = "text") -> None:
 
 
 def _json(level: str, message: str) -> str:
-    """A line of JSON that a pipe takes in one piece: of a message that is too long, the end is left out, and no more."""
+    """A line of JSON that a pipe takes at once: of a message that is too long, the end is left out."""
     now, message = time.time(), message[:LONGEST_LINE]
     while len(line := json_line(now, level, message)) >= PIPE_BYTES:  # a character may be written as 12
         message = message[: len(message) // 2]

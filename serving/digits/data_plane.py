@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from serving.errors import InvalidArgumentError, NotFoundError, ResourceExhauste
 from serving.settings import Settings
 
 STREAM_LENGTH = 2**64  # images of a seed
+SEEDS = 256  # that are drawn together
 LOOK_AHEAD = 2  # chunks of a stream in the making: one to send, one to follow
 
 
@@ -48,6 +49,20 @@ class Score:
     seen: Seen
 
 
+class _Seeds:
+    """Seeds that nobody can guess, of random bytes that the system is asked for once for many."""
+
+    def __init__(self) -> None:
+        self._seeds: Iterator[int] = iter(())
+
+    def next(self) -> int:
+        """One of 64 bits."""
+        if (seed := next(self._seeds, None)) is None:
+            self._seeds = iter(memoryview(secrets.token_bytes(8 * SEEDS)).cast("Q").tolist())
+            seed = next(self._seeds)
+        return seed
+
+
 class DataPlane:
     """The server's work on its loaded model versions.
 
@@ -58,6 +73,7 @@ class DataPlane:
 
     def __init__(self, versions: Mapping[int, Pair], settings: Settings) -> None:
         self.versions = versions
+        self._seeds = _Seeds()
         self.settings = settings
 
     @property
@@ -100,7 +116,7 @@ class DataPlane:
             raise InvalidArgumentError("digit", f"{digit} is asked for, but version {served.number} has no classes")
         if digit is not None and digit >= classes:
             raise InvalidArgumentError("digit", f"{digit} is asked for, digits go from 0 to {classes - 1}")
-        return GenerateOrder(served, secrets.randbits(64) if seed is None else seed, n, offset, digit)
+        return GenerateOrder(served, self._seeds.next() if seed is None else seed, n, offset, digit)
 
     async def generate(self, order: GenerateOrder, deadline: float | None = None) -> Digits:
         """All images of an order at once."""

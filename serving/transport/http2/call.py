@@ -5,7 +5,7 @@ It is also the context that the servicer is given: a `ServicerContext` as grpc.a
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from functools import partial
 from typing import Any, NoReturn, Protocol, TypeAlias
@@ -132,10 +132,9 @@ class Call(Context):
 
     # What the connection tells
 
-    def start(self) -> None:
-        """Look at what the header fields ask for."""
+    def start(self, named: Mapping[bytes, bytes]) -> None:
+        """Look at what the header fields, by their names, ask for."""
         try:
-            named = dict(self._fields)
             if (encoding := named.get(b"grpc-encoding")) is not None:
                 self._reader = MessageReader(encoding, self._max_bytes)
             if (timeout := named.get(b"grpc-timeout")) is not None and (seconds := timeout_s(timeout)) < LONGEST_S:

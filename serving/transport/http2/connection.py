@@ -200,7 +200,8 @@ class Connection(asyncio.Protocol):
     def acknowledge(self, call: Call, count: int) -> None:
         if count:
             self._session.acknowledge(call.stream_id, count)
-            self._flush_soon()
+            if self._session.has_more_to_send():  # libnghttp2 tells the peer of half a window at a time
+                self._flush_soon()
 
     async def drain(self, call: Call) -> None:
         self._flush()
@@ -347,7 +348,7 @@ class Connection(asyncio.Protocol):
         except MessageError as error:
             call.refuse(error)
             return
-        call.start()
+        call.start(named)
         if event.end_stream:
             call.receive(b"", True)
 
