@@ -9,7 +9,9 @@ import sys
 import threading
 import time
 from asyncio import TimerHandle, get_running_loop
+from collections.abc import Iterator
 from queue import Full, Queue
+from select import PIPE_BUF
 from typing import Any, Literal, NamedTuple
 
 from serving.telemetry.lines import Format, json_line, timestamp
@@ -120,8 +122,9 @@ class AccessLog:
         while (lines := self._batches.get()) is not None:
             text = "".join(f"{line.write(self._form)}\n" for line in lines).encode()
             try:
-                while text:
-                    text = text[os.write(self._descriptor, text) :]
+                for piece in _pieces(text):
+                    while piece:
+                        piece = piece[os.write(self._descriptor, piece) :]
             except OSError:
                 return self._drain()  # nobody reads any more
         return None
@@ -130,6 +133,15 @@ class AccessLog:
         """Go on without writing."""
         while self._batches.get() is not None:
             pass
+
+
+def _pieces(text: bytes) -> Iterator[bytes]:
+    """Whole lines, as many as a pipe takes at once: so they do not mix with those of other workers."""
+    start = 0
+    while start < len(text):
+        end = text.rfind(b"\n", start, start + PIPE_BUF) + 1 or text.index(b"\n", start) + 1
+        yield text[start:end]
+        start = end
 
 
 def _ms(seconds: float) -> float:
