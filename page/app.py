@@ -10,19 +10,13 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
-from digitforge import AsyncClient
-from page import addresses, models, scoring, walk
-from page.made_digits import MadeDigits
-from page.opened_pictures import OpenedPictures
+from page import addresses, live_training, models, scoring, walk
 from page.parts import Parts
-from page.places import Places
 from page.problems import tell_problems
 from page.security import Guard
-from page.served_models import ServedModels
 from page.settings import Settings
 
 STATIC = Path(__file__).parent / "static"
-MOST_SCORES = 16  # at a time: each may hold a picture of 16 MiB, twice
 
 
 def build_app(settings: Settings) -> FastAPI:
@@ -30,13 +24,7 @@ def build_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
-        async with (
-            AsyncClient(settings.address, timeout_s=settings.timeout_s) as client,
-            OpenedPictures.running() as pictures,
-        ):
-            served = ServedModels(client)
-            scores = Places(MOST_SCORES, "pictures")
-            app.state.parts = Parts(client, served, MadeDigits(client, served), pictures, scores)
+        async with Parts.running(settings) as app.state.parts:
             yield
 
     # Without its pages of documentation, which load scripts from elsewhere; /openapi.json is there.
@@ -45,6 +33,7 @@ def build_app(settings: Settings) -> FastAPI:
     app.include_router(models.router)
     app.include_router(walk.router)
     app.include_router(scoring.router)
+    app.include_router(live_training.router)
 
     @app.get("/", include_in_schema=False)
     async def index() -> FileResponse:

@@ -9,6 +9,7 @@ class Settings:
 
     Attributes:
         address: The server's, or several; None: the client's default.
+        with_server: Whether to start a server at that address, which ends with the page.
         timeout_s: What a call of the server is given.
         host, port: Where the page listens; port 0: one that is free.
         allow_training: Whether visitors may start the trainer on this machine.
@@ -17,6 +18,7 @@ class Settings:
     """
 
     address: tuple[str, ...] | None = None
+    with_server: bool = False
     timeout_s: float = 10.0
     host: str = "127.0.0.1"
     port: int = 8080
