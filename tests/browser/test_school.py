@@ -1,4 +1,4 @@
-"""The school in a browser: six chapters, three recorded runs, by mouse and by keys. It needs no server of digits."""
+"""The school in a browser: six chapters, three recorded runs, by mouse and by keys."""
 
 import json
 import re
@@ -7,28 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.processes import ROOT, end, start_page
+from tests.processes import ROOT
 
 RECORDED = ROOT / "page" / "static" / "school"
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 800}
 ON_ITS_WAY = re.compile(r"^([3-9]|\d\d)$")  # a moment that only playing comes to
 NAMES = ("balanced", "discriminator-too-strong", "generator-too-strong")
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    page = start_page("localhost:1", tmp_path_factory.mktemp("page") / "stderr")
-    yield page.address
-    end(page)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
 
 
 class School:
@@ -57,8 +44,8 @@ class School:
 
 
 @pytest.fixture
-def school(chromium: Browser, address: str) -> Iterator[School]:
-    scene = School(chromium, address)
+def school(chromium: Browser, page_address: str) -> Iterator[School]:
+    scene = School(chromium, page_address)
     yield scene
     scene.close()
     assert scene.complaints == []
