@@ -3,7 +3,7 @@
 # .NOTPARALLEL keeps `make train export serve` in this order under -j.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup protos train fakes export inspect serve demo evaluate test test-page test-wheel lint clean bench-train bench-beside bench-serve bench-faults \
+.PHONY: help setup protos train fakes export inspect serve demo evaluate test test-page test-wheel lint clean bench-train bench-beside bench-serve bench-page bench-faults \
         bench-pictures bench-strangers bench-detectors record-school record-film attack prove-resume prove-export publish-protos mutants
 
 PYTHON ?= python3
@@ -37,8 +37,7 @@ IMAGE       := build/protos.binpb
 STUBS       := $(PROTOS:.proto=_pb2.py) $(PROTOS:.proto=_pb2.pyi) $(PROTOS:.proto=_pb2_grpc.py)
 
 # Each stamp stands for an environment that holds at least this much: to serve, to show the page, to train and
-# export, to develop; an
-# extra of pyproject.toml each.
+# export, to develop; an extra of pyproject.toml each.
 SERVE := $(VENV)/serve.stamp
 PAGE  := $(VENV)/page.stamp
 TRAIN := $(VENV)/train.stamp
@@ -67,6 +66,7 @@ help:
 	@echo "  make bench-train          training speed beside the tutorial's script and the machine's peak    [BENCH_ARGS=...]"
 	@echo "  make bench-beside         how long a run takes alone and beside one and two busy processes (hours)    [BENCH_ARGS=\"--images 30000 --minutes 12\"]"
 	@echo "  make bench-serve          the server under load beside the limits and the alternatives; needs h2load    [BENCH_ARGS=...]"
+	@echo "  make bench-page           requests a second for a digit's address beside the call that it stands for; needs h2load    [BENCH_ARGS=...]"
 	@echo "  make bench-faults         wrong learning rates and batches: what a run makes of them (over an hour)    [BENCH_ARGS=...]"
 	@echo "  make bench-pictures       how pictures of digits come through normalisation    [BENCH_ARGS=...]"
 	@echo "  make bench-strangers      what the detector says of others' pictures and fakes, and of ours as files    PICTURES=... [BENCH_ARGS=...]"
@@ -133,6 +133,10 @@ bench-beside: $(TRAIN)
 bench-serve: $(TRAIN)
 	@command -v h2load > /dev/null || { echo "bench-serve needs h2load: apt-get install nghttp2-client" >&2; exit 1; }
 	$(BIN)/python -m benchmarks.serving_load $(BENCH_ARGS)
+
+bench-page: $(DEV)
+	@command -v h2load > /dev/null || { echo "bench-page needs h2load: apt-get install nghttp2-client" >&2; exit 1; }
+	$(BIN)/python -m benchmarks.page_load $(BENCH_ARGS)
 
 bench-faults: $(TRAIN)
 	$(BIN)/python -m benchmarks.faults $(BENCH_ARGS)

@@ -12,7 +12,15 @@ from markdown_it.token import Token
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
-PROGRAMS = {"make", "digitforge", "digitforge-train", "digitforge-export", "digitforge-evaluate", "torchrun"}
+PROGRAMS = {
+    "make",
+    "digitforge",
+    "digitforge-train",
+    "digitforge-export",
+    "digitforge-evaluate",
+    "digitforge-page",
+    "torchrun",
+}
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 

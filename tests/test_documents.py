@@ -14,6 +14,7 @@ import benchmarks.attacks.__main__
 import benchmarks.beside_work
 import benchmarks.game_digits
 import benchmarks.mutants.__main__
+import benchmarks.page_load
 import benchmarks.record_film
 import benchmarks.record_school
 import benchmarks.renew_detector
@@ -22,6 +23,7 @@ import benchmarks.serving_load.__main__
 import digitforge.command
 import export.command
 import judge.command
+import page.command
 import training.command
 import training.fakes.train
 from serving.settings import Settings, SettingsRefusedError
@@ -61,6 +63,7 @@ READERS: dict[str, Callable[[list[str]], Any]] = {
     "digitforge": digitforge.command.build_parser().parse_args,
     "digitforge-evaluate": judge.command.build_parser().parse_args,
     "digitforge-export": export.command.build_parser().parse_args,
+    "digitforge-page": page.command.build_parser().parse_args,
     "digitforge-serve": serve_options,
     "digitforge-train": training.command.build_parser().parse_args,
     "training.fakes.train": training.fakes.train.build_parser().parse_args,
@@ -69,6 +72,7 @@ READERS: dict[str, Callable[[list[str]], Any]] = {
     "benchmarks.beside_work": benchmarks.beside_work.build_parser().parse_args,
     "benchmarks.game_digits": benchmarks.game_digits.build_parser().parse_args,
     "benchmarks.mutants": benchmarks.mutants.__main__.build_parser().parse_args,
+    "benchmarks.page_load": benchmarks.page_load.build_parser().parse_args,
     "benchmarks.record_film": benchmarks.record_film.build_parser().parse_args,
     "benchmarks.record_school": benchmarks.record_school.build_parser().parse_args,
     "benchmarks.renew_detector": benchmarks.renew_detector.build_parser().parse_args,
@@ -96,7 +100,7 @@ def check(words: list[str]) -> None:
 
 def recipes(arguments: list[str]) -> Iterator[list[str]]:
     """The commands that a call of make would run, in an environment that has everything."""
-    there = [word for kind in ("serve", "train", "dev") for word in ("-o", f"{sys.prefix}/{kind}.stamp")]
+    there = [word for kind in ("serve", "page", "train", "dev") for word in ("-o", f"{sys.prefix}/{kind}.stamp")]
     command = ["make", "--dry-run", f"VENV={sys.prefix}", *there, *arguments]
     made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
