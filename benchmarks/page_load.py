@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from benchmarks.report import write_json
@@ -30,21 +30,21 @@ def main() -> None:
     options = build_parser().parse_args()
     if shutil.which("h2load") is None:
         sys.exit("h2load is not installed; Debian and Ubuntu have it in the package nghttp2-client")
-    with started("serving", r"serves on (\S+) ", "--port", "0", "--device", "cpu") as server:
-        with (
-            started("page", r"its page at (\S+) ", "--address", server, "--port", "0") as page,
-            Client(server) as client,
-        ):
-            digest = next(model for model in client.models() if model.is_default).generator_sha256
-            url = f"{page}/v1/models/{digest}/digits/{SEED}/{INDEX}.png"
-            with urllib.request.urlopen(url) as answer:
-                etag = answer.headers["etag"]
-            measures = {
-                "Generate, by AsyncClient": lambda: asyncio.run(calls(server, options.connections, options.seconds)),
-                "the address": lambda: address(url, options.connections, options.seconds),
-                "the address, If-None-Match": lambda: address(url, options.connections, options.seconds, etag),
-            }
-            rounds = [{name: measure() for name, measure in measures.items()} for _ in range(options.rounds)]
+    with (
+        started("serving", r"serves on (\S+) ", "--port", "0", "--device", "cpu") as server,
+        started("page", r"its page at (\S+) ", "--address", server, "--port", "0") as page,
+        Client(server) as client,
+    ):
+        digest = next(model for model in client.models() if model.is_default).generator_sha256
+        url = f"{page}/v1/models/{digest}/digits/{SEED}/{INDEX}.png"
+        with urllib.request.urlopen(url) as answer:
+            etag = answer.headers["etag"]
+        measures: dict[str, Callable[[], float]] = {
+            "Generate, by AsyncClient": lambda: asyncio.run(calls(server, options.connections, options.seconds)),
+            "the address": lambda: address(url, options.connections, options.seconds),
+            "the address, If-None-Match": lambda: address(url, options.connections, options.seconds, etag),
+        }
+        rounds = [{name: measure() for name, measure in measures.items()} for _ in range(options.rounds)]
     figures = {name: statistics.median(figures[name] for figures in rounds) for name in measures}
     print(f"| one digit, {options.connections} in flight | requests/s |\n|---|---|")
     for name, figure in figures.items():
@@ -54,7 +54,9 @@ def main() -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """The options."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.page_load", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.page_load", description="Requests a second for an address of the page."
+    )
     parser.add_argument("--seconds", type=int, default=5, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=16, help="with one request in flight on each")

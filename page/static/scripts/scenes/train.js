@@ -22,7 +22,7 @@ export async function mount(section, context) {
         { class: "card train-off" },
         h("h2", {}, t("train.off")),
         h("p", {}, t("train.off_why")),
-        h("pre", {}, h("code", {}, "digitforge-page --allow-training")),
+        h("pre", { tabindex: "0" }, h("code", {}, "digitforge-page --allow-training")),
         h("p", {}, h("a", { href: "#/school" }, t("train.off_school"))),
       ),
     );
