@@ -56,7 +56,7 @@ def main() -> None:
             for place, each in enumerate(shown):
                 sheet.paste(each, (GAP + place * (each.width + GAP), GAP))
             path = ROOT / "docs/images" / name
-            sheet.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+            sheet.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
             print(f"{path}: {path.stat().st_size:,} bytes")
         browser.close()
 
