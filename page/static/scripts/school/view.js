@@ -138,7 +138,7 @@ function words(run) {
       said.textContent = event?.text ?? "";
       said.hidden = !event;
       when.textContent = event ? t("school.words.when", { images: number(event.images) }) : t("school.words.nothing");
-      meaning.textContent = event && language() === "zh" ? t(`school.said.${event.kind}`) : "";
+      meaning.textContent = event ? t(`school.said.${event.kind}`) : "";
     },
   };
 }
