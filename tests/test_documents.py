@@ -30,7 +30,7 @@ from serving.settings import Settings, SettingsRefusedError
 from tests.documents import PAGES, ROOT, Command, anchors, commands, inline_code, links
 
 # What is not ours, or has no options to be wrong.
-OTHERS = {"buf", "grpc_tools.protoc", "grpcurl", "mypy", "pytest", "ruff", "source"}
+OTHERS = {"buf", "curl", "grpc_tools.protoc", "grpcurl", "mypy", "pytest", "ruff", "source"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

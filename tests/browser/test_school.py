@@ -161,16 +161,7 @@ def test_axe_finds_nothing(school: School, scheme: Any) -> None:
         assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found["violations"]] == []
 
 
-def test_the_words_of_both_languages_are_the_same_ones() -> None:
-    words = {
-        language: json.loads((RECORDED.parent / "words" / "school" / f"{language}.json").read_text())
-        for language in ("en", "zh")
-    }
-    only_chinese = {key for key in words["zh"] if key.startswith("school.said.")}  # in English it has said it itself
-    assert set(words["en"]) == set(words["zh"]) - only_chinese
+def test_whatever_the_trainer_said_is_explained() -> None:
+    words = json.loads((RECORDED.parent / "words" / "school" / "en.json").read_text())
     kinds = {event["kind"] for name in NAMES for event in told(name)["events"]}
-    assert {f"school.said.{kind}" for kind in kinds} <= only_chinese
-
-
-def test_the_recordings_are_small() -> None:
-    assert sum(path.stat().st_size for path in RECORDED.iterdir()) < 4e6
+    assert {f"school.said.{kind}" for kind in kinds} <= words.keys()
