@@ -10,6 +10,7 @@ after the GAN's training, so that the trainer goes on with the detector stage, w
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,19 +19,23 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
+from torch import Tensor, nn
 
 from digitforge.machine.onnx_runtime import onnxruntime
 from export.metadata import PREFIX
 from export.parity import Pixels
-from export.repository import GENERATOR, MODEL_FILE
+from export.repository import DISCRIMINATOR, GENERATOR, MODEL_FILE
 from serving.repository.model_repository import complete_versions
-from training.checkpoint import NAME, Checkpoint, load_checkpoint, save_atomically, save_checkpoint
+from training.checkpoint import NAME, Checkpoint, save_atomically, save_checkpoint
 from training.config import PRESETS, TrainingConfig
+from training.data import load_data_set
 from training.detector_fit import STATE
-from training.networks import Generator, build_generator
-from training.pixels import to_uint8
+from training.fakes.generators import Generated
+from training.networks import Detector, Generator, build_generator
+from training.pixels import normalise, to_uint8
 from training.provenance import source_commit
 
+STATISTICS = 2_000  # images of each class, for BatchNorm
 PROBES = 1_000  # images by which the recovered generator is compared with the file
 OF_THE_DETECTOR = "detector_"
 
@@ -59,9 +64,12 @@ def main() -> int:
     print(f"run {run.run_id} from {path}: {pixels}")
     options.out.mkdir(parents=True, exist_ok=True)
     save_checkpoint(run, options.out)
-    if options.further is not None:
-        weights = load_checkpoint(options.further).discriminator
-        save_atomically({"detector": weights, "optimizer": None, "seen": 0}, options.out / STATE)
+    if options.further:
+        path = options.models / DISCRIMINATOR / str(max(versions)) / MODEL_FILE
+        real = load_data_set(run.config.dataset, options.data_dir).fit.images[:STATISTICS]
+        fakes = Generated(rebuilt_generator(run), run.config).images(STATISTICS, torch.Generator().manual_seed(0))
+        detector = recovered_detector(path, run.config, torch.cat([real, fakes]))
+        save_atomically({"detector": detector.state_dict(), "optimizer": None, "seen": 0}, options.out / STATE)
     print(f"go on with: digitforge-train --resume --out {options.out}")
     return 0
 
@@ -76,8 +84,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--detector-pool", type=int, help="the same")
     parser.add_argument("--detector-lr", type=float, help="the same")
     parser.add_argument(
-        "--further", type=Path, metavar="RUN", help="a finished run with whose detector to begin, instead of a new one"
+        "--further", action="store_true", help="begin with the repository's own detector instead of a new one"
     )
+    parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("DATA_DIR") or "data"))
     return parser
 
 
@@ -102,15 +111,9 @@ def recovered(path: Path, overrides: dict[str, Any]) -> tuple[Checkpoint, Pixels
     config = config.with_options(
         {name: value for name, value in preset.items() if name.startswith(OF_THE_DETECTOR)} | overrides
     )
-    inside = f"{GENERATOR}."
-    weights = {
-        tensor.name.removeprefix(inside): torch.from_numpy(numpy_helper.to_array(tensor).copy())
-        for tensor in model.graph.initializer
-        if tensor.name.startswith(inside)
-    }
     generator = build_generator(config).eval()
     try:
-        generator.load_state_dict(weights)
+        generator.load_state_dict(weights_in(path, GENERATOR))
     except RuntimeError as error:  # BatchNorm, folded into other layers, for one
         raise NotRecoveredError(f"it holds other weights than its config says: {error}") from error
     pixels = compared(path, generator, config)
@@ -127,6 +130,54 @@ def recovered(path: Path, overrides: dict[str, Any]) -> tuple[Checkpoint, Pixels
         best={"images_seen": int(about["images_seen"]), **best, "generator": generator.state_dict()},
     )
     return run, pixels
+
+
+def rebuilt_generator(run: Checkpoint) -> Generator:
+    """The generator of a run that stands before its detector stage."""
+    generator = build_generator(run.config)
+    generator.load_state_dict(run.best["generator"])
+    return generator
+
+
+@torch.no_grad()
+def recovered_detector(path: Path, config: TrainingConfig, images: Tensor) -> Detector:
+    """The network of an exported detector, to be trained on.
+
+    In a file BatchNorm is folded into the convolution before it. Here each gets one again that gives what the file's
+    layer does, by the mean and the deviation of what the convolution makes of some images.
+
+    Args:
+        path: The detector's file.
+        config: The run's.
+        images: uint8[count, 28, 28] of both classes, whose statistics BatchNorm begins with.
+    """
+    weights = weights_in(path, DISCRIMINATOR)
+    detector = Detector(config.detector_channels, config.told_classes).eval()
+    x = normalise(images, config.pixel_mean, config.pixel_std)
+    layers = list(detector.features)
+    for number, layer in enumerate(layers):
+        if isinstance(layer, nn.Conv2d):
+            name = f"features.{number}.weight"
+            layer.weight.copy_(weights.pop(name))
+            bias, made, norm = weights.pop(f"{name}_bias"), layer(x), layers[number + 1]
+            deviation, mean = torch.std_mean(made, dim=(0, 2, 3), correction=0)
+            layer.weight.div_(deviation[:, None, None, None])
+            norm.running_mean.copy_(mean / deviation)
+            norm.weight.copy_(deviation)
+            norm.bias.copy_(mean + bias)
+        x = layer(x)
+    detector.load_state_dict({**detector.state_dict(), **weights})
+    return detector
+
+
+def weights_in(path: Path, role: str) -> dict[str, Tensor]:
+    """The weights of an ONNX file by their names in the network."""
+    inside = f"{role}."
+    return {
+        tensor.name.removeprefix(inside): torch.from_numpy(numpy_helper.to_array(tensor).copy())
+        for tensor in onnx.load(path).graph.initializer
+        if tensor.name.startswith(inside)
+    }
 
 
 @torch.no_grad()

@@ -27,6 +27,7 @@ RESAMPLING = (
     Image.Resampling.BICUBIC,
     Image.Resampling.LANCZOS,
 )
+REDUCING = (Image.Resampling.BOX, *RESAMPLING[1:])
 
 
 def sent(image: Grey, chance: Chance) -> Image.Image:
@@ -85,7 +86,14 @@ def written(image: Grey, chance: Chance) -> Image.Image:
 
 
 def tutorial(image: Grey, chance: Chance) -> Image.Image:
-    """A file of 28x28 as tutorials have people make it: a drawing on a large canvas, reduced to 28x28 without more."""
+    """A file of about 28x28 as tutorials have people make it: half of them a drawing on a large canvas, reduced without
+    more, and half a photo reduced so.
+    """
+    if chance.random() < 0.5:
+        photo = written(image, chance)
+        share = chance.uniform(22, 36) / max(photo.size)
+        size = [max(8, round(share * side)) for side in photo.size]
+        return photo.resize((size[0], size[1]), REDUCING[int(chance.integers(len(REDUCING)))])
     largest = SIDE / max(image.shape)  # of more than a digit, all of it
     picture = _resized(image, largest * chance.uniform(0.6, 1.2), chance, Image.Resampling.BICUBIC)
     canvas = Image.new("L", (SIDE, SIDE))

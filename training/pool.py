@@ -20,7 +20,7 @@ from training.fakes.no_digits import NoDigits
 from training.progress import progress
 
 # How often each journey is made.
-SHARES = {"sent": 0.1, "enlarged": 0.3, "bordered": 0.15, "shown": 0.15, "written": 0.2, "tutorial": 0.1}
+SHARES = {"sent": 0.1, "enlarged": 0.3, "bordered": 0.1, "shown": 0.15, "written": 0.15, "tutorial": 0.2}
 EDGE_LEVEL, INK_LEVEL = 40, 110  # a lighter edge, or a lighter image, on average, is paper that was taken for ink
 TRIES = 2  # journeys on which not one thing is found, until an image is given up
 

@@ -1,7 +1,6 @@
-"""A small diffusion model (Ho et al. 2020, DDPM) and a flow-matching one (Lipman et al. 2023) on one network.
+"""A small diffusion model (Ho et al. 2020, DDPM) with a cosine schedule (Nichol and Dhariwal 2021), sampled by DDIM with
+any share of fresh noise (Song et al. 2021).
 
-Both denoise: the first from a cosine schedule (Nichol and Dhariwal 2021) and by the noise, sampled by DDIM with any
-share of fresh noise (Song et al. 2021); the second along straight lines and by the velocity, sampled by Euler's steps.
 Images are float32[batch, 1, 28, 28] in [-1, 1]; times float32[batch] go from 0, the image, to 1, noise.
 """
 
@@ -79,7 +78,6 @@ class DiffusionRecipe(Recipe):
     """A denoiser as somebody else trains it.
 
     Attributes:
-        flow: Straight lines and the velocity; else the cosine schedule and the noise.
         steps: Numbers of steps that it is sampled in, as many images by each.
         fresh: Shares of fresh noise in a step of DDIM, in turn: 0 is DDIM, 1 is DDPM.
         width: Channels of the largest grid.
@@ -87,7 +85,6 @@ class DiffusionRecipe(Recipe):
         half_life: Of that average, in images.
     """
 
-    flow: bool = False
     steps: tuple[int, ...] = (12, 25)
     fresh: tuple[float, ...] = (0.0, 1.0)
     width: int = 16
@@ -106,17 +103,16 @@ class DiffusionRecipe(Recipe):
         denoiser = with_weights(Denoiser(self.width), weights)
         denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         mean = real.images[:MEAN_IMAGES].float().mean(dim=0) / 127.5 - 1
-        ways = [(steps, fresh) for steps in self.steps for fresh in ((0.0,) if self.flow else self.fresh)]
+        ways = [(steps, fresh) for steps in self.steps for fresh in self.fresh]
         levels = torch.empty(count, 28, 28)
         for (steps, fresh), some in zip(ways, levels.tensor_split(len(ways)), strict=True):
             for part in some.split(BATCH_SIZE):
                 part.copy_(sampled(self, denoiser, mean, len(part), steps, fresh, rng))
         return levels
 
-    def shares(self, times: Tensor) -> tuple[Tensor, Tensor]:
+    @staticmethod
+    def shares(times: Tensor) -> tuple[Tensor, Tensor]:
         """How much of an image at these times is image, and how much is noise."""
-        if self.flow:
-            return 1 - times, times
         return (times * math.pi / 2).cos(), (times * math.pi / 2).sin()
 
 
@@ -135,7 +131,7 @@ def _train(recipe: DiffusionRecipe, images: Tensor, tick: Callable[[int], None])
         image_share, noise_share = (share[:, None, None, None] for share in recipe.shares(times))
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             found = denoiser(image_share * real + noise_share * noise, times).float()
-        loss = F.mse_loss(found, noise - real if recipe.flow else noise)
+        loss = F.mse_loss(found, noise)
         for group in optimizer.param_groups:
             group["lr"] = recipe.lr * (1 + math.cos(math.pi * seen / recipe.images)) / 2
         optimizer.zero_grad()
@@ -163,15 +159,12 @@ def sampled(
     the mean of real images, float32[28, 28] in [-1, 1].
     """
     bfloat16 = has_bfloat16(torch.device("cpu"))
-    times = torch.linspace(1.0 if recipe.flow else FIRST_TIME, 0, steps + 1)
+    times = torch.linspace(FIRST_TIME, 0, steps + 1)
     image_shares, noise_shares = recipe.shares(times)
     images = image_shares[0] * mean + noise_shares[0] * torch.randn(count, 1, 28, 28, generator=rng)
     for step in range(steps):
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             found = denoiser(images, times[step].expand(len(images))).float()
-        if recipe.flow:
-            images = images + (times[step + 1] - times[step]) * found
-            continue
         clean = ((images - noise_shares[step] * found) / image_shares[step]).clamp(-1, 1)
         noise = (images - image_shares[step] * clean) / noise_shares[step]
         # DDIM (Song et al. 2021, equation 16): of the noise that stays, a part is drawn anew.

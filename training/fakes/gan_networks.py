@@ -47,23 +47,6 @@ def _transposed(latent: int, width: int) -> nn.Module:
     )
 
 
-def _transposed_odd(latent: int, width: int) -> nn.Module:
-    """The same through grids of 3, 6 and 13, where kernels 3 and 4 overlap unevenly."""
-    return nn.Sequential(
-        nn.Unflatten(1, (latent, 1, 1)),
-        nn.ConvTranspose2d(latent, 2 * width, 3, stride=2),
-        nn.BatchNorm2d(2 * width),
-        nn.ReLU(),
-        nn.ConvTranspose2d(2 * width, width, 4),
-        nn.BatchNorm2d(width),
-        nn.ReLU(),
-        nn.ConvTranspose2d(width, width // 2, 3, stride=2),
-        nn.BatchNorm2d(width // 2),
-        nn.ReLU(),
-        nn.ConvTranspose2d(width // 2, 1, 4, stride=2),
-    )
-
-
 def _transposed_large(latent: int, width: int) -> nn.Module:
     """DCGAN at 32 pixels: grids of 4, 8 and 16."""
     return nn.Sequential(
@@ -159,7 +142,6 @@ def _two_dense(latent: int, width: int) -> nn.Module:
 GENERATORS: dict[str, Callable[[int, int], nn.Module]] = {
     "mlp": _mlp,
     "transposed": _transposed,
-    "transposed odd": _transposed_odd,
     "transposed large": _transposed_large,
     "kernel 5": _kernel_5,
     "kernel 7": _kernel_7,
@@ -188,7 +170,7 @@ def opponent(inputs: int, side: int, outputs: int, norm: str) -> nn.Module:
         inputs: Channels: the image's, and a plane for every class where it is told the class.
         side: Of the images.
         outputs: Logits: one, and one more for every class that it has to tell.
-        norm: "batch", "none", "dropout", "spectral" or "mlp".
+        norm: "batch", "none", "dropout" or "mlp".
     """
     if norm == "mlp":
         return nn.Sequential(
@@ -200,22 +182,17 @@ def opponent(inputs: int, side: int, outputs: int, norm: str) -> nn.Module:
             nn.Linear(128, outputs),
         )
     width = OPPONENT_WIDTH
-    bound = nn.utils.parametrizations.spectral_norm if norm == "spectral" else _as_it_is
     between: dict[str, list[nn.Module]] = {
         "batch": [nn.BatchNorm2d(2 * width)],
         "dropout": [nn.Dropout(0.3)],
     }
     return nn.Sequential(
-        bound(nn.Conv2d(inputs, width, 4, stride=2, padding=1)),
+        nn.Conv2d(inputs, width, 4, stride=2, padding=1),
         nn.LeakyReLU(LEAKY_SLOPE),
         *([nn.Dropout(0.3)] if norm == "dropout" else []),
-        bound(nn.Conv2d(width, 2 * width, 4, stride=2, padding=1)),
+        nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
         *between.get(norm, []),
         nn.LeakyReLU(LEAKY_SLOPE),
         nn.Flatten(),
-        bound(nn.Linear(2 * width * (side // 4) ** 2, outputs)),
+        nn.Linear(2 * width * (side // 4) ** 2, outputs),
     )
-
-
-def _as_it_is(module: nn.Module) -> nn.Module:
-    return module

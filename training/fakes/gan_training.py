@@ -26,7 +26,7 @@ class GanRecipe(Recipe):
 
     Attributes:
         form: One of `gan_networks.GENERATORS`.
-        loss: "cross-entropy", "least squares", "hinge", "wasserstein" (with a gradient penalty) or "dragan".
+        loss: "cross-entropy", "least squares", "wasserstein" (with a gradient penalty) or "dragan".
         norm: Of the opponent, see `opponent`.
         classes: "none"; "told" to both networks (CGAN) or "asked" of the opponent (ACGAN).
         last: The generator's last function, "tanh" or "sigmoid".
@@ -157,8 +157,6 @@ def scaled(images: Tensor, recipe: GanRecipe) -> Tensor:
 def _rivals_loss(loss: str, real: Tensor, fake: Tensor) -> Tensor:
     if loss == "least squares":
         return ((real - 1).square().mean() + fake.square().mean()) / 2
-    if loss == "hinge":
-        return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
     if loss == "wasserstein":
         return fake.mean() - real.mean()
     return discriminator_loss(real, fake)
@@ -167,7 +165,7 @@ def _rivals_loss(loss: str, real: Tensor, fake: Tensor) -> Tensor:
 def _generators_loss(loss: str, fake: Tensor) -> Tensor:
     if loss == "least squares":
         return (fake - 1).square().mean() / 2
-    if loss in ("hinge", "wasserstein"):
+    if loss == "wasserstein":
         return -fake.mean()
     return generator_loss(fake)
 

@@ -10,14 +10,24 @@ from evaluation import not_digits
 from evaluation.pen import distance_fields, drawn, scribbles
 from evaluation.rounding import rounded
 from evaluation.treatments import affine
+from training.fakes.written_letters import written
 
 LETTERS = 10_000  # rendered once: a font takes its time
 DOODLES = 2_000  # paths, which are drawn anew each time
+WRITTEN = 40  # of each letter, likewise
 MOST_TURN, MOST_STRETCH, MOST_SHEAR = 0.3, 0.2, 0.3
 MOST_PARTS = 5  # of a shape
 ALWAYS = {"noise": 1.0, "blank": 1.0, "inverted": 1.0, "several": 3.0}
 # What another data set might show: letters, clothes.
-BESIDE_DIGITS = {"shapes": 1.0, "silhouettes": 1.2, "strips": 0.4, "letters": 2.5, "drawn letters": 5.0, "doodles": 1.2}
+BESIDE_DIGITS = {
+    "shapes": 1.0,
+    "silhouettes": 1.2,
+    "strips": 0.4,
+    "letters": 1.5,
+    "drawn letters": 3.5,
+    "written letters": 5.0,
+    "doodles": 2.0,
+}
 SIGN_SHARE = 0.35  # of what stands beside digits in `several`
 
 
@@ -44,12 +54,14 @@ class NoDigits:
             "strips": not_digits.strips,
             "letters": lambda count, rng: deformed(self._some(self.letters, count, rng), rng),
             "drawn letters": lambda count, rng: drawn(self._some(self.glyphs, count, rng), rng),
+            "written letters": lambda count, rng: drawn(self._some(self.written, count, rng), rng),
             "doodles": lambda count, rng: drawn(self._some(self.doodles, count, rng), rng),
         }
         if shows_digits:
             every = not_digits.LETTERS + not_digits.GREEK + not_digits.SIGNS
             self.letters = not_digits.letters(letters, rng, not_digits.TRAINING_FONTS)
             self.glyphs = not_digits.glyph_paths(every, not_digits.TRAINING_FONTS)
+            self.written = distance_fields(written(max(1, min(WRITTEN, letters // 100)), rng))
             self.doodles = distance_fields(scribbles(min(DOODLES, letters), rng))
 
     def images(self, count: int, rng: torch.Generator) -> Tensor:

@@ -1,36 +1,54 @@
 """The models of other makers that `make fakes` trains: by name, and by family."""
 
+from typing import Any
+
 from training.fakes.autoencoders import AutoencoderRecipe
 from training.fakes.diffusion import DiffusionRecipe
 from training.fakes.gan_training import GanRecipe
 from training.fakes.recipe import Recipe
 
+
+
+def _collection(seed: int, images: int, **other: Any) -> GanRecipe:
+    """Collections of GANs have one pair of networks for all of them, and train it to the end."""
+    return GanRecipe("two dense", width=32, images=images, snapshots=(1.0,), seed=seed, **other)
+
+
+def _fully_connected(seed: int, images: int, **other: Any) -> GanRecipe:
+    return GanRecipe(
+        "mlp", norm="mlp", batch_statistics=True, width=64, lr=2e-4, images=images, snapshots=(1.0,), seed=seed, **other
+    )
+
+
 # By family, then by name. What is in one family has its last layers in common; a detector that is to know strangers is
 # measured on a family that it never saw.
 GANS: dict[str, dict[str, GanRecipe]] = {
     "dcgan": {
-        "dcgan": GanRecipe("transposed"),
-        "dcgan-32": GanRecipe("transposed large", width=24, seed=3),
+        "dcgan": GanRecipe("transposed", images=400_000),
+        "dcgan-32": GanRecipe("transposed large", width=24, images=400_000, seed=3),
     },
     "keras gan": {
-        "keras-dcgan": GanRecipe("kernel 5", norm="dropout", seed=4),
-        "keras-cgan": GanRecipe("kernel 7", norm="none", classes="told", last="sigmoid", width=16, seed=5),
+        "keras-dcgan": GanRecipe("kernel 5", norm="dropout", images=300_000, seed=4),
+        "keras-cgan": GanRecipe(
+            "kernel 7", norm="none", classes="told", last="sigmoid", width=16, images=300_000, seed=5
+        ),
     },
     "upsampling gan": {
-        "upsampled": GanRecipe("upsampled nearest", batch_statistics=True, seed=6),
-        "upsampled-lsgan": GanRecipe("upsampled bilinear", loss="least squares", seed=7),
+        "upsampled": GanRecipe("upsampled nearest", batch_statistics=True, images=300_000, seed=6),
+        "upsampled-lsgan": GanRecipe("upsampled bilinear", loss="least squares", images=300_000, seed=7),
     },
     "gan collection": {
-        "collection-gan": GanRecipe(
-            "two dense", last="sigmoid", width=24, lr=2e-4, images=600_000, snapshots=(0.1, 1.0), seed=8
-        ),
-        "collection-lsgan": GanRecipe("two dense", loss="least squares", width=24, seed=9),
-        "collection-dragan": GanRecipe("two dense", loss="dragan", last="sigmoid", width=24, seed=10),
+        "collection-gan": _collection(8, 600_000, last="sigmoid"),
+        "collection-lsgan": _collection(9, 500_000, loss="least squares"),
+        "collection-dragan": _collection(10, 400_000, loss="dragan", last="sigmoid"),
+        "collection-cgan": _collection(11, 500_000, classes="told", last="sigmoid"),
+        "collection-acgan": _collection(12, 500_000, classes="asked"),
+        "collection-wgan-gp": _collection(13, 300_000, loss="wasserstein", norm="none", last="sigmoid"),
     },
     "mlp gan": {
-        "mlp-gan": GanRecipe(
-            "mlp", norm="mlp", batch_statistics=True, width=64, lr=2e-4, images=600_000, snapshots=(0.1, 1.0), seed=14
-        ),
+        "mlp-gan": _fully_connected(14, 900_000),
+        "mlp-cgan": _fully_connected(15, 900_000, loss="least squares", classes="told"),
+        "mlp-wgan-gp": _fully_connected(16, 400_000, loss="wasserstein"),
     },
 }
 DIFFUSIONS: dict[str, dict[str, DiffusionRecipe]] = {
