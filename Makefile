@@ -3,8 +3,8 @@
 # .NOTPARALLEL keeps `make train export serve` in this order under -j.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup protos train fakes export inspect serve evaluate test test-wheel lint clean bench-train bench-serve bench-faults \
-        bench-pictures bench-strangers bench-detectors attack prove-resume prove-export publish-protos mutants
+.PHONY: help setup protos train fakes export inspect serve demo evaluate test test-page test-wheel lint clean bench-train bench-beside bench-serve bench-faults \
+        bench-pictures bench-strangers bench-detectors record-school record-film attack prove-resume prove-export publish-protos mutants
 
 PYTHON ?= python3
 VENV   := .venv
@@ -15,13 +15,16 @@ TRAIN_ARGS  ?=
 FAKES_ARGS  ?=
 EXPORT_ARGS ?=
 SERVE_ARGS  ?=
+DEMO_ARGS   ?=
 EVALUATE_ARGS ?=
 TEST_ARGS   ?=
 BENCH_ARGS  ?=
 # What `make export` exports.
 RUN ?= artifacts/runs/latest
 # What `make inspect` shows: a version, or a model repository.
-INSPECT ?= models/generator/2
+INSPECT ?= models/generator/3
+# Where the page is that `make record-film` films.
+PAGE_URL ?= http://127.0.0.1:8080
 # What `make evaluate` measures: a run, or a model repository such as models.
 WHAT ?= artifacts/runs/latest
 
@@ -33,17 +36,21 @@ PROTOS      := $(shell find protos -name '*.proto')
 IMAGE       := build/protos.binpb
 STUBS       := $(PROTOS:.proto=_pb2.py) $(PROTOS:.proto=_pb2.pyi) $(PROTOS:.proto=_pb2_grpc.py)
 
-# Each stamp stands for an environment that holds at least this much: to serve, to train and export, to develop; an
+# Each stamp stands for an environment that holds at least this much: to serve, to show the page, to train and
+# export, to develop; an
 # extra of pyproject.toml each.
 SERVE := $(VENV)/serve.stamp
+PAGE  := $(VENV)/page.stamp
 TRAIN := $(VENV)/train.stamp
 DEV   := $(VENV)/dev.stamp
+PAGE_CHECKS := tests/browser/node_modules/.package-lock.json
 
 help:
 	@echo "digitforge: a GAN for handwritten digits, from the training script to a gRPC service"
 	@echo
 	@echo "  make train export serve   train (5 to 8 minutes on 2 cores), export, serve on port 50051"
 	@echo "  make serve                serve the newest export, or else the pretrained pair in models/"
+	@echo "  make demo                 the same with a page to look at, on http://127.0.0.1:8080    [DEMO_ARGS=\"--port 8000\"]"
 	@echo "  make test                 everything that the tests need, and the tests"
 	@echo
 	@echo "  make train                a run in artifacts/runs    [TRAIN_ARGS=\"--preset article\", DATA_DIR=...]"
@@ -54,14 +61,18 @@ help:
 	@echo "  make setup                the whole environment in .venv"
 	@echo "  make protos               the gRPC stubs, which every installation makes"
 	@echo "  make lint                 ruff, mypy, and buf on the contract"
+	@echo "  make test-page            the page in a browser; needs chromium and npm"
 	@echo "  make test-wheel           a wheel of this checkout, built, installed and used in environments of its own (minutes)"
 	@echo "  make publish-protos       from now on, make lint holds changes of the contract against what it is now"
 	@echo "  make bench-train          training speed beside the tutorial's script and the machine's peak    [BENCH_ARGS=...]"
+	@echo "  make bench-beside         how long a run takes alone and beside one and two busy processes (hours)    [BENCH_ARGS=\"--images 30000 --minutes 12\"]"
 	@echo "  make bench-serve          the server under load beside the limits and the alternatives; needs h2load    [BENCH_ARGS=...]"
 	@echo "  make bench-faults         wrong learning rates and batches: what a run makes of them (over an hour)    [BENCH_ARGS=...]"
 	@echo "  make bench-pictures       how pictures of digits come through normalisation    [BENCH_ARGS=...]"
 	@echo "  make bench-strangers      what the detector says of others' pictures and fakes, and of ours as files    PICTURES=... [BENCH_ARGS=...]"
 	@echo "  make bench-detectors      detectors that each never saw one kind of fakes, for the latest run (half an hour)    [RUN=..., BENCH_ARGS=...]"
+	@echo "  make record-school        the three runs that the page's school shows, anew (a few minutes)    [BENCH_ARGS=\"--only balanced\"]"
+	@echo "  make record-film          the README's film, of a page that runs already; needs chromium    [PAGE_URL=http://127.0.0.1:8080]"
 	@echo "  make attack               what strangers' connections do to the server's other callers (a quarter of an hour)    [BENCH_ARGS=\"rapid-reset --calls 300\"]"
 	@echo "  make prove-resume         killed at 50 random moments and resumed: the same run, bit by bit    [BENCH_ARGS=...]"
 	@echo "  make prove-export         exports killed at 20 random moments: the repository always loads    [BENCH_ARGS=...]"
@@ -89,8 +100,16 @@ evaluate: $(TRAIN)
 serve: $(SERVE)
 	$(BIN)/digitforge-serve $(SERVE_ARGS)
 
+demo: $(PAGE)
+	$(BIN)/digitforge-page --with-server $(DEMO_ARGS)
+
+# In two processes, as most of a test is waiting for a server or a child; PyTorch's threads would wait for each other.
 test: $(DEV)
-	$(BIN)/pytest $(TEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal $(TEST_ARGS)
+
+test-page: $(DEV) $(PAGE_CHECKS)
+	@command -v chromium > /dev/null || { echo "test-page needs chromium: apt-get install chromium" >&2; exit 1; }
+	$(BIN)/pytest tests/browser $(TEST_ARGS)
 
 test-wheel: $(DEV)
 	$(BIN)/pytest --capture=no tests/wheel.py $(TEST_ARGS)
@@ -108,6 +127,9 @@ publish-protos: $(IMAGE)
 bench-train: $(TRAIN)
 	$(BIN)/python -m benchmarks.train_speed $(BENCH_ARGS)
 
+bench-beside: $(TRAIN)
+	$(BIN)/python -m benchmarks.beside_work $(BENCH_ARGS)
+
 bench-serve: $(TRAIN)
 	@command -v h2load > /dev/null || { echo "bench-serve needs h2load: apt-get install nghttp2-client" >&2; exit 1; }
 	$(BIN)/python -m benchmarks.serving_load $(BENCH_ARGS)
@@ -123,6 +145,12 @@ bench-strangers: $(DEV)
 
 bench-detectors: $(TRAIN)
 	$(BIN)/python -m benchmarks.leave_one_out $(call quote,$(RUN)) $(BENCH_ARGS)
+
+record-school: $(TRAIN)
+	$(BIN)/python -m benchmarks.record_school $(BENCH_ARGS)
+
+record-film: $(DEV)
+	$(BIN)/python -m benchmarks.record_film $(call quote,$(PAGE_URL)) $(BENCH_ARGS)
 
 attack: $(DEV)
 	$(BIN)/python -m benchmarks.attacks $(BENCH_ARGS)
@@ -152,6 +180,17 @@ $(BIN)/pip:
 $(SERVE): pyproject.toml setup.py constraints.txt $(PROTOS) $(if $(filter-out $(wildcard $(STUBS)),$(STUBS)),no-stubs) | $(BIN)/pip
 	@echo "Installing what serving needs, and making the gRPC stubs"
 	@$(PIP_INSTALL) --editable ".[serve]"
+	@touch $@
+
+$(PAGE): pyproject.toml constraints.txt | $(SERVE)
+	@echo "Installing what the page needs"
+	@$(PIP_INSTALL) --editable ".[page]"
+	@touch $@
+
+# What checks the page's scripts; the page itself needs none of it.
+$(PAGE_CHECKS): tests/browser/package.json tests/browser/package-lock.json
+	@command -v npm > /dev/null || { echo "test-page needs npm: apt-get install npm" >&2; exit 1; }
+	@npm ci --prefix tests/browser --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(TRAIN): pyproject.toml constraints.txt | $(SERVE)

@@ -13,7 +13,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -135,7 +135,7 @@ def recovered(path: Path, overrides: dict[str, Any]) -> tuple[Checkpoint, Pixels
 def rebuilt_generator(run: Checkpoint) -> Generator:
     """The generator of a run that stands before its detector stage."""
     generator = build_generator(run.config)
-    generator.load_state_dict(run.best["generator"])
+    generator.load_state_dict((run.best or {})["generator"])
     return generator
 
 
@@ -159,10 +159,10 @@ def recovered_detector(path: Path, config: TrainingConfig, images: Tensor) -> De
         if isinstance(layer, nn.Conv2d):
             name = f"features.{number}.weight"
             layer.weight.copy_(weights.pop(name))
-            bias, made, norm = weights.pop(f"{name}_bias"), layer(x), layers[number + 1]
+            bias, made, norm = weights.pop(f"{name}_bias"), layer(x), cast(nn.BatchNorm2d, layers[number + 1])
             deviation, mean = torch.std_mean(made, dim=(0, 2, 3), correction=0)
             layer.weight.div_(deviation[:, None, None, None])
-            norm.running_mean.copy_(mean / deviation)
+            norm.running_mean = mean / deviation
             norm.weight.copy_(deviation)
             norm.bias.copy_(mean + bias)
         x = layer(x)

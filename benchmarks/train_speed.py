@@ -1,8 +1,9 @@
-"""How much faster than the tutorial's script our presets train, and how far from the machine's peak they are.
+"""How much faster than the tutorial's script our presets train, and how far from what the machine can do they are.
 
 The script and the presets take turns, each segment in a process of its own, several rounds: what else the machine does
 meanwhile, and how its clock wanders, meets them all alike. Start-up does not count. Work is counted from the networks
-themselves, over real steps, and held against the fastest large matrix product of the same rounds.
+themselves, over real steps. A preset trains twice, as it is, in bfloat16 where the hardware has it, and in float32:
+that is held against the step's own matrix products, each timed alone at its shape, and the fastest large one.
 
     python -m benchmarks.train_speed
 """
@@ -44,15 +45,18 @@ from training.gan import Gan
 
 NAME = "train_speed"
 SCRIPT = "script"
+FLOAT32 = ", float32"  # behind a preset's name
 ELAPSED = "elapsed_s"
 START_PATIENCE_S = 300.0
+SHARES = ("own_products", "float32_peak")
 RECIPE_IMAGES = 1_000 * 60_000  # the tutorial's 1,000 epochs of all training images
 HOW = (
     "Segments in turns, a process each. The script times its steps after a warm-up. A preset is run by "
     "`python -m training` with milestones beyond its end, stopped as by Ctrl-C, and its images and seconds read from "
     "its metrics where these tell the time, which leaves the warm-up out, else from its checkpoint. FLOP: torch's "
     "FlopCounterMode over real steps (matrix products, a multiply-add being 2). Peak: the fastest float32 product of "
-    "large square matrices in any round."
+    "large square matrices in any round. share_of_own_products: of the speed at which the step's own products run when "
+    "each is timed alone at its shape, in float32, in the same round (on a CPU)."
 )
 
 
@@ -61,14 +65,20 @@ def main() -> int:
     options = build_parser().parse_args()
     if options.device == "auto":
         options.device = "cuda" if torch.cuda.is_available() else "cpu"
-    flops = {SCRIPT: script_flops()} | {name: preset_flops(config) for name, config in PRESETS.items()}
+    of_presets = {name: preset_flops(config) for name, config in PRESETS.items()}
+    flops = {SCRIPT: script_flops(), **of_presets, **{name + FLOAT32: value for name, value in of_presets.items()}}
     rounds: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for number in range(options.rounds):
             figures: dict[str, Any] = {"peak": run_module("benchmarks.gemm_peak", options, ["--seconds", "1"])}
             figures[SCRIPT] = run_module("benchmarks.article_script", options, script_length(options))
             for name in PRESETS:
-                figures[name] = run_preset(name, Path(folder) / f"{name}-{number}", options)
+                out = Path(folder) / f"{name}-{number}"
+                figures[name] = run_preset(name, out, options)
+                figures[name + FLOAT32] = run_preset(name, out.with_name(f"{out.name}-float32"), options, FLOAT32)
+                if options.device == "cpu":
+                    alone = run_module("benchmarks.step_products", options, ["--preset", name])
+                    figures[name + FLOAT32]["products_s"] = alone["seconds_per_image"]
             rounds.append(figures)
             rates = "  ".join(f"{name} {figures[name]['images_per_s']:,.0f}" for name in flops)
             print(f"round {number + 1} of {options.rounds}, images/s: {rates}", flush=True)
@@ -109,14 +119,15 @@ def run_module(module: str, options: argparse.Namespace, arguments: list[str]) -
     return figures
 
 
-def run_preset(name: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Train a preset for a segment's length and tell its speed.
+def run_preset(name: str, folder: Path, options: argparse.Namespace, kind: str = "") -> dict[str, Any]:
+    """Train a preset for a segment's length, as it is or in float32, and tell its speed.
 
     Raises:
         RunFailedError: The trainer failed.
     """
     arguments = ["--preset", name, "--data-dir", str(options.data_dir.resolve()), "--device", options.device]
     arguments += ["--dataset", "mnist", "--images", str(NEVER), "--milestone-images", str(NEVER)]
+    arguments += ["--bfloat16", "false"] if kind == FLOAT32 else []
     with none_left_behind(start_trainer(folder, arguments, options.threads)) as process:
         deadline = time.monotonic() + START_PATIENCE_S
         while not read_metrics(folder):  # the first reading of the losses: it trains, and can be stopped
@@ -192,6 +203,11 @@ def preset_flops(config: TrainingConfig) -> float:
     return counter.get_total_flops() / (steps * batch)
 
 
+def is_float32(name: str) -> bool:
+    """Whether a contender computes in it."""
+    return name == SCRIPT or name.endswith(FLOAT32)
+
+
 def summarise(rounds: list[dict[str, Any]], flops: dict[str, float]) -> dict[str, Any]:
     """The rounds' figures of each contender, with the ratios of each round to the script of the same round."""
     peak = max(figures["peak"]["float32"] for figures in rounds)
@@ -202,12 +218,13 @@ def summarise(rounds: list[dict[str, Any]], flops: dict[str, float]) -> dict[str
         rates = [figures[name]["images_per_s"] for figures in rounds]
         ratios = [figures[name]["images_per_s"] / figures[SCRIPT]["images_per_s"] for figures in rounds]
         median = statistics.median(rates)
+        alone = [figures[name]["images_per_s"] * figures[name].get("products_s", 0.0) for figures in rounds]
         contenders[name] = {
             "images_per_s": {"median": median, "min": min(rates), "max": max(rates)},
             "ratio": {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)},
             "flop_per_image": flops_per_image,
-            "share_of_float32_peak": flops_per_image * median / peak,
-            "share_of_bfloat16_peak": flops_per_image * median / max(bfloat16) if bfloat16 else None,
+            "share_of_own_products": statistics.median(alone) or None,
+            "share_of_float32_peak": flops_per_image * median / peak if is_float32(name) else None,
             "ratio_at_float32_peak": peak / flops_per_image / script_rate,
             "recipe_hours": RECIPE_IMAGES / median / 3600,
         }
@@ -228,8 +245,8 @@ def show(summary: dict[str, Any], options: argparse.Namespace) -> str:
         "ratio",
         "ratio at peak",
         "MFLOP/image",
+        "of own products",
         "of peak",
-        "of bf16",
         "1,000 epochs",
     )
     rows = []
@@ -242,8 +259,7 @@ def show(summary: dict[str, Any], options: argparse.Namespace) -> str:
                 f"{figures['ratio']['median']:.2f}",
                 f"{figures['ratio_at_float32_peak']:.2f}",
                 f"{figures['flop_per_image'] / 1e6:.1f}",
-                f"{figures['share_of_float32_peak']:.0%}",
-                f"{figures['share_of_bfloat16_peak']:.0%}" if peak["bfloat16"] else "",
+                *(f"{share:.0%}" if (share := figures[f"share_of_{what}"]) else "" for what in SHARES),
                 f"{figures['recipe_hours']:.2f} h",
             )
         )
@@ -252,8 +268,10 @@ def show(summary: dict[str, Any], options: argparse.Namespace) -> str:
         f"\n{text_table(header, rows)}\n\n"
         f"{options.device}, {options.threads} threads, {options.rounds} rounds of {options.seconds:g} s. "
         f"Peak of large matrix products: {peak['float32'] / 1e9:,.0f} GFLOP/s in float32; {bfloat16}.\n"
-        "ratio: to the script, the median over the rounds; at peak: what it would be if the matrix products of a step "
-        "ran at\nthe float32 peak and nothing else took any time. 1,000 epochs of 60,000 images, at the median speed."
+        "ratio: to the script, the median over the rounds; at peak: what it would be if a step's matrix products "
+        "ran at\nthe float32 peak and nothing else took any time. Of own products: of what these come to alone, at "
+        "their shapes.\nA preset is in bfloat16 where the hardware has it. 1,000 epochs of 60,000 images, at the "
+        "median speed."
     )
 
 

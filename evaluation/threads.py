@@ -1,4 +1,7 @@
-"""PyTorch's threads under a CPU quota."""
+"""PyTorch's threads: how many, and within what."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -12,3 +15,14 @@ def keep_to_allowed_cores() -> None:
     number, by OMP_NUM_THREADS or torchrun, stays.
     """
     torch.set_num_threads(min(torch.get_num_threads(), cores_allowed()))
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """PyTorch with so many threads within it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

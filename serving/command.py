@@ -1,6 +1,7 @@
 """The server's command line."""
 
 import os
+import select
 import socket
 import sys
 import time
@@ -28,6 +29,8 @@ from serving.telemetry.store import Store
 
 LOOPBACK = "127.0.0.1"
 FAILED, USAGE = 1, 2
+PIPE_BYTES = 4096  # that a pipe takes at once, where it takes any
+LONGEST_LINE = 1000  # characters, of up to 4 bytes
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -131,21 +134,41 @@ def reserve_metrics(settings: Settings) -> socket.socket | None:
 
 def say(line: str, form: Format = "text") -> None:
     """A line about what is done."""
-    _tell(json_line(time.time(), "info", line) if form == "json" else line, sys.stdout)
+    _tell(_json("info", line) if form == "json" else line[:LONGEST_LINE], sys.stdout)
 
 
 def warn(line: str, form: Format = "text") -> None:
     """A line about what went wrong."""
-    _tell(json_line(time.time(), "warning", line) if form == "json" else f"digitforge-serve: {line}", sys.stderr)
+    _tell(_json("warning", line) if form == "json" else f"digitforge-serve: {line}"[:LONGEST_LINE], sys.stderr)
+
+
+def _json(level: str, message: str) -> str:
+    """A line of JSON that a pipe takes at once: of a message that is too long, the end is left out."""
+    now, message = time.time(), message[:LONGEST_LINE]
+    while len(line := json_line(now, level, message)) >= PIPE_BYTES:  # a character may be written as 12
+        message = message[: len(message) // 2]
+    return line
 
 
 def _tell(line: str, stream: TextIO) -> None:
-    """Nobody may be there to read it, as behind `| head -1`: that must not end the server, or keep it from stopping."""
+    """Nobody may be there to read it, as behind `| head -1`: that must not end the server, or keep it from stopping.
+
+    Nor must a reader that is there and does not read: what its pipe does not take at once is left out.
+    """
     try:
-        print(line, file=stream, flush=True)
+        if _takes(stream):
+            print(line, file=stream, flush=True)
     except OSError:  # a pipe that nobody reads, or a terminal that is gone
         # Python would try again to write the line at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _takes(stream: TextIO) -> bool:
+    """Whether a line can be written without waiting; a pipe that says so has room for `PIPE_BYTES`."""
+    try:
+        return bool(select.select([], [stream], [], 0)[1])
+    except (OSError, ValueError):  # no file, or one that select does not know
+        return True
 
 
 def _greet(

@@ -11,7 +11,11 @@ import pytest
 from torch.distributed.run import get_args_parser
 
 import benchmarks.attacks.__main__
+import benchmarks.beside_work
+import benchmarks.game_digits
 import benchmarks.mutants.__main__
+import benchmarks.record_film
+import benchmarks.record_school
 import benchmarks.renew_detector
 import benchmarks.score_strangers
 import benchmarks.serving_load.__main__
@@ -62,7 +66,11 @@ READERS: dict[str, Callable[[list[str]], Any]] = {
     "training.fakes.train": training.fakes.train.build_parser().parse_args,
     "training": training.command.build_parser().parse_args,  # as a module
     "benchmarks.attacks": benchmarks.attacks.__main__.build_parser().parse_args,
+    "benchmarks.beside_work": benchmarks.beside_work.build_parser().parse_args,
+    "benchmarks.game_digits": benchmarks.game_digits.build_parser().parse_args,
     "benchmarks.mutants": benchmarks.mutants.__main__.build_parser().parse_args,
+    "benchmarks.record_film": benchmarks.record_film.build_parser().parse_args,
+    "benchmarks.record_school": benchmarks.record_school.build_parser().parse_args,
     "benchmarks.renew_detector": benchmarks.renew_detector.build_parser().parse_args,
     "benchmarks.score_strangers": benchmarks.score_strangers.build_parser().parse_args,
     "benchmarks.serving_load": benchmarks.serving_load.__main__.build_parser().parse_args,

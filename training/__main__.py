@@ -1,5 +1,6 @@
 """`digitforge-train`, or `python -m training`."""
 
+import os
 import sys
 
 from digitforge.extras import require
@@ -10,6 +11,8 @@ INTERRUPTED = 130
 def main() -> int:
     """Run the command. Ctrl-C ends it cleanly from the first moment, while torch is still being imported."""
     require("train", "digitforge-train")
+    # Threads that wait leave their core to others; libgomp's would spin. It reads this once, as torch loads it.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         from training.command import main as command
 

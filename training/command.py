@@ -14,17 +14,19 @@ from pydantic import ValidationError
 from tqdm import tqdm
 
 from digitforge.machine.whole_file import NotWrittenError, naming
-from evaluation.threads import keep_to_allowed_cores
+from evaluation.threads import keep_to_allowed_cores, torch_threads
 from training.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from training.config import PRESETS, TrainingConfig
 from training.data import DEFAULT_FOLDER, NAMES, DataSet, DataUnavailableError, load_data_set
 from training.data_sets.errors import DataFileError
+from training.estimate import calibrate, estimate
 from training.figures import write_duration
 from training.finish import finish
 from training.gan import DivergedError
-from training.interrupts import stop_request
+from training.interrupts import StopRequest, stop_request
 from training.loop import train
 from training.next_step import make
+from training.processes import WorkerLostError, processes_for, workers_here
 from training.provenance import new_run_id, source_commit
 from training.report import REPORT
 from training.run_folder import LATEST, new_run_folder, point_latest_to
@@ -40,6 +42,7 @@ FAILURES = (
     DivergedError,
     OSError,
     torch.OutOfMemoryError,
+    WorkerLostError,
 )
 
 
@@ -67,14 +70,15 @@ def run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
     device = pick_device(options.device)
     with join_workers(device) as workers:
         tell = say if workers.first else lambda _: None
-        path, state, data = prepare(options, overrides, workers, tell)
+        path, state, data = prepare(options, overrides, workers, device, tell)
         if state.finished:
             tell(f"{path} is finished")
             return 0
         where = ["--data-dir", str(options.data_dir)] if options.data_dir else []
         arguments = shlex.join(["--resume", "--out", str(path), *where])
         again = f"{make('train', TRAIN_ARGS=arguments)} (or digitforge-train {arguments})"
-        together = f", {workers.count} workers" if workers.count > 1 else ""
+        processes = 1 if workers.count > 1 else state.config.processes
+        together = f", {max(workers.count, processes)} processes" if max(workers.count, processes) > 1 else ""
         what = f"preset {state.config.preset}, data set {state.dataset}"
         tell(f"run {state.run_id} in {path}: {what}, on {device}{together}")
         if workers.first:
@@ -82,15 +86,28 @@ def run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
                 point_latest_to(path, RUNS)
             except NotWrittenError as error:  # a run that lies elsewhere can do without
                 tell(f"{error}; name the run with --out {path} where you go on with it")
+        expected = estimate(
+            state.config, len(data.fit), state.images_seen, state.elapsed_s, *calibrate(state.config, device)
+        )
+        rest = f", of which {write_duration(expected.after_training)} after the GAN's training"
+        tell(f"here it takes about {write_duration(expected.total)}{rest}")
+
+        def fellow(own: Workers) -> None:
+            train(state, data, path, device, StopRequest(), lambda _: None, own)
+
         with stop_request() as stop:
             try:
-                gan = train(state, data, path, device, stop, tell, workers)
+                with workers_here(processes, fellow) as own:
+                    gan = train(state, data, path, device, stop, tell, own if processes > 1 else workers, expected)
                 if workers.first and gan is not None:
-                    finish(state, gan, data, path, stop, tell)
+                    with torch_threads(processes if processes > 1 else torch.get_num_threads()):
+                        finish(state, gan, data, path, stop, tell)
             except NotWrittenError as error:
                 raise NotWrittenError(
                     f"{error}. Once it can be, go on from the last checkpoint with: {again}"
                 ) from error
+            except WorkerLostError as error:
+                raise WorkerLostError(f"{error}. Go on from the last checkpoint with: {again}") from error
     if not workers.first:
         return 0
     if not state.finished:
@@ -102,7 +119,11 @@ def run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
 
 
 def prepare(
-    options: argparse.Namespace, overrides: dict[str, Any], workers: Workers, tell: Callable[[str], None]
+    options: argparse.Namespace,
+    overrides: dict[str, Any],
+    workers: Workers,
+    device: torch.device,
+    tell: Callable[[str], None],
 ) -> tuple[Path, Checkpoint, DataSet]:
     """The run's folder, its state, new or as it was left, and its data set."""
     if options.resume:
@@ -123,12 +144,13 @@ def prepare(
                 f"the data set {data.name} is not what {path} began with: files were added, changed or removed; put "
                 "back what was there, or begin another run"
             )
+        state.config = with_processes(state.config, device, workers)
         return path, state, data
     config = configure(overrides)
     if workers.first and options.out and options.out.exists() and any(options.out.iterdir()):
         raise UsageError(f"--out {options.out} is not empty: go on with it by --resume, or name another folder")
     data = load_data_set(config.dataset, options.data_dir, tell, config.as_is)
-    config = for_data_set(config, data, overrides)
+    config = with_processes(for_data_set(config, data, overrides), device, workers)
     state = Checkpoint(
         config, new_run_id(config.preset, data.name), source_commit(), data_fingerprint=data.fingerprint()
     )
@@ -163,6 +185,21 @@ def for_data_set(config: TrainingConfig, data: DataSet, overrides: dict[str, Any
             raise UsageError(f"--class-conditional: {data.name} has no classes")
         found["class_conditional"] = False
     return config.with_options(found)
+
+
+def with_processes(config: TrainingConfig, device: torch.device, workers: Workers) -> TrainingConfig:
+    """A config with the number of processes that the run keeps. Under torchrun, which starts its own, one.
+
+    Raises:
+        UsageError: So many cannot compute here.
+    """
+    processes = config.processes or (1 if workers.count > 1 else processes_for(config, device))
+    if processes > 1 and (device.type != "cpu" or torch.accelerator.is_available()):
+        raise UsageError(
+            f"--processes {processes}: they compute on a CPU, without a GPU in sight (CUDA_VISIBLE_DEVICES= hides it); "
+            "several GPUs compute together under torchrun"
+        )
+    return config.with_options({"processes": processes})
 
 
 def real_name(path: Path) -> Path:

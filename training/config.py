@@ -47,6 +47,12 @@ class TrainingConfig(BaseModel):
     )
     seed: int = Field(0, ge=0, lt=2**32, description="seed of the weights, the data order and the latents")
 
+    processes: int = Field(
+        0,
+        ge=0,
+        description="processes of one thread each that train together on a CPU; 0: as many as cores, told at the start",
+    )
+
     images: int | None = Field(None, gt=0, description="length of the run: real images shown")
     epochs: int | None = Field(None, gt=0, description="length of the run: passes over the training set")
     minutes: float | None = Field(
@@ -130,6 +136,14 @@ class TrainingConfig(BaseModel):
                 "generator_batch_norm and ema_half_life > 0 exclude each other: BatchNorm's running statistics belong "
                 "to the generator's own weights, not to their average"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _shares_no_batch_norm(self) -> Self:
+        if self.processes > 1 and (self.generator_batch_norm or self.discriminator_batch_norm):
+            raise ValueError("processes > 1 and BatchNorm exclude each other: its statistics are of a batch")
+        if 2 * self.processes > self.step_size:
+            raise ValueError(f"{self.processes} processes are too many for steps of {self.step_size} images")
         return self
 
     @property

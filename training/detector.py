@@ -34,7 +34,9 @@ from training.gan import check_finite
 from training.interrupts import StopRequest
 from training.networks import Detector, Discriminator, Generator
 from training.pool import Pool, make_pool
+from training.processes import workers_here
 from training.progress import progress
+from training.workers import Workers
 
 CALIBRATION_SEED = 2
 POOL = "detector-pool.pt"
@@ -96,7 +98,13 @@ def train_detector(
         kinds, no_digits = make_fakes(config, generator, snapshots, data, tick)
         pool = pool_of(config, kinds, no_digits, data, tick, folder)
         material = material_of(config, kinds, pool, data)
-        detector = fit(config, material, next(generator.parameters()).device, tick, folder)
+        device = next(generator.parameters()).device
+
+        def fellow(workers: Workers) -> None:
+            fit(config, material, device, lambda: None, folder, workers)
+
+        with workers_here(max(1, config.processes), fellow) as workers:
+            detector = fit(config, material, device, tick, folder, workers)
     except StoppedError:
         return None
     check_finite(detector)
@@ -168,7 +176,8 @@ def pool_of(
     if folder is not None and (folder / POOL).exists():
         return Pool.of_state(load_state(folder / POOL))
     fakes = {name: kind for name, kind in kinds.items() if name not in (SNAPSHOTS, NO_DIGITS)}
-    pool = make_pool(data.fit, fakes, _sent_shares(fakes), no_digits, config.detector_pool, config.seed + SEED, tick)
+    shares, seed, processes = _sent_shares(fakes), config.seed + SEED, max(1, config.processes)
+    pool = make_pool(data.fit, fakes, shares, no_digits, config.detector_pool, seed, tick, processes)
     if folder is not None:
         save_atomically(pool.state_dict(), folder / POOL)
     return pool

@@ -23,6 +23,7 @@ from training.networks import Detector
 from training.pixels import normalise
 from training.progress import progress
 from training.schedule import learning_rate_factor
+from training.workers import Workers
 
 SEED = 1  # added to the run's: the stage draws its own numbers
 WEIGHT_DECAY = 1e-3
@@ -95,11 +96,12 @@ def fit(
     device: torch.device,
     tick: Callable[[], None],
     folder: Path | None = None,
+    workers: Workers | None = None,
 ) -> Detector:
     """Train a detector.
 
     What a step draws is a pure function of the seed and of the images seen before it. So the networks' and the
-    optimizer's state are all that has to be kept.
+    optimizer's state are all that has to be kept. Of several workers each draws its share of a batch by itself.
 
     Args:
         config: The run's.
@@ -107,19 +109,22 @@ def fit(
         device: Where to compute.
         tick: Called after every step. If it raises `StoppedError`, the state is kept, and the error goes on.
         folder: Where the state is kept and looked for; None: nowhere.
+        workers: The processes that train together, or None for this one alone. Only the first one writes.
 
     Raises:
         StoppedError: It was asked to stop.
         CheckpointError: The state that was kept cannot be read.
     """
     seed = config.seed + SEED
+    workers = workers or Workers()
     torch.manual_seed(seed)
     detector = Detector(config.detector_channels, config.told_classes).to(device).train()
     detector.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a tenth faster on a CPU
     optimizer = torch.optim.AdamW(
         detector.parameters(), lr=config.detector_lr, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY, fused=True
     )
-    batches = Batches(len(material.real), config.step_size, seed)
+    statistics = [buffer for buffer in detector.buffers() if buffer.is_floating_point()]  # BatchNorm's running ones
+    batches = Batches(len(material.real), config.step_size, seed, smallest=2 * workers.count)
     bfloat16 = config.bfloat16 and has_bfloat16(device)
     seen = 0
     if folder is not None and (folder / STATE).exists():
@@ -130,17 +135,18 @@ def fit(
         seen = state["seen"]
 
     def save() -> None:
-        if folder is not None:
+        if folder is not None and workers.first:
             content = {"detector": detector.state_dict(), "optimizer": optimizer.state_dict(), "seen": seen}
             save_atomically(content, folder / STATE)
 
     length = config.detector_images
-    with progress(length, "detector", "img", initial=seen) as bar:
+    with progress(length, "detector", "img", initial=seen, shown=workers.first) as bar:
         while seen < length:
-            rng = draws_at(seed, seen)
+            rng = draws_at(seed, seen, workers.rank)
             for group in optimizer.param_groups:
                 group["lr"] = config.detector_lr * learning_rate_factor(0.0, seen / length)
-            real = material.real_batch(batches.at(seen), rng)
+            batch = batches.at(seen)
+            real = material.real_batch(workers.share(batch), rng)
             others, one_digit = material.other_batch(len(real), rng)
             both = torch.cat([real.images, others]).to(device)
             with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
@@ -154,16 +160,21 @@ def fit(
             )
             optimizer.zero_grad()
             loss.backward()
+            workers.average_gradients(detector.parameters(), len(real), len(batch))
+            workers.average(statistics, len(real), len(batch))
             optimizer.step()
-            before, seen = seen, seen + len(real)
-            bar.update(len(real))
+            before, seen = seen, seen + len(batch)
+            bar.update(len(batch))
             if before * SAVES // length != seen * SAVES // length:
                 save()
             try:
                 tick()
+                stopped = False
             except StoppedError:
+                stopped = True
+            if workers.agree(seen / length, stopped)[1]:
                 save()
-                raise
+                raise StoppedError
     detector.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as files have it
     return detector.eval()
 
@@ -193,9 +204,9 @@ def detector_loss(
     return loss
 
 
-def draws_at(seed: int, seen: int) -> torch.Generator:
-    """The random numbers of the step after so many images; it seeds torch's own as well, for the dropout."""
-    step_seed = int(np.random.default_rng((seed, seen)).integers(2**62))
+def draws_at(seed: int, seen: int, rank: int = 0) -> torch.Generator:
+    """A worker's random numbers of the step after so many images; it seeds torch's own as well, for the dropout."""
+    step_seed = int(np.random.default_rng((seed, seen, rank)).integers(2**62))
     torch.manual_seed(step_seed)
     return torch.Generator().manual_seed(step_seed)
 

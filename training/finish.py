@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from training.measure import FixedLatents, generated_digits, measure_snapshot
 from training.model_card import MODEL_CARD, save_safetensors, write_model_card
 from training.networks import Generator
 from training.plots import draw_plots
+from training.processes import spread
 from training.report import write_report
 from training.run_folder import METRICS, PLOTS, RunFolder
 
@@ -48,11 +50,11 @@ def finish(run: Checkpoint, gan: Gan, data: DataSet, path: Path, stop: StopReque
     data = replace(data, test=data.test[:MOST_IMAGES])
     say(f"measuring against {len(data.test):,} images of the test set")
     run.calibration = asdict(calibration) if calibration is not None else None
-    run.quality = {
-        "test_images": len(data.test),
-        **measure(generator, run.config, data, path),
-        **measure_detector(detector, run, generator, data),
-    }
+    of_generator = partial(measure, generator, run.config, data, path)
+    of_detector = partial(measure_detector, detector, run, generator, data)
+    processes = max(1, min(2, run.config.processes))  # one for each
+    with closing(spread(lambda part: (of_generator, of_detector)[part](), 2, processes)) as figures:
+        run.quality = {"test_images": len(data.test)} | next(figures) | next(figures)
     run.generator, run.discriminator = generator.state_dict(), detector.state_dict()
 
     # The checkpoint comes last: a run that dies before is resumed, and does this again.

@@ -8,11 +8,13 @@ from pathlib import Path
 import torch
 
 from evaluation.reference import Reference
+from evaluation.threads import torch_threads
 from training.balance import WORDS, Balance, diversity, diversity_of_real
 from training.batches import Batches
 from training.checkpoint import Checkpoint, CheckpointError, save_checkpoint
 from training.clock import Clock
 from training.data import DataSet
+from training.estimate import Estimate
 from training.gan import DivergedError, Gan, check_finite
 from training.governor import NETWORKS, Governor
 from training.interrupts import StopRequest
@@ -38,6 +40,8 @@ def train(
     stop: StopRequest,
     say: Callable[[str], None],
     workers: Workers | None = None,
+    expected: Estimate | None = None,
+    watch: Callable[[Gan, int], None] = lambda _gan, _images_seen: None,
 ) -> Gan | None:
     """Train until the run's length is reached, or until the next whole step after `stop`.
 
@@ -49,6 +53,9 @@ def train(
         stop: Becomes true when the run should save itself and return.
         say: Called with a line at every milestone and event, and for the losses where the config wants that.
         workers: The processes that train together, or None for this one alone. Only the first one writes and says.
+        expected: What it and the stages after it were thought to take, for the bar.
+        watch: Called with the pair and the images seen, before the first step and after every one. It leaves the pair
+            as it is, and draws no random numbers of torch's global generator.
 
     Returns:
         The trained pair, or None if it was stopped before.
@@ -96,7 +103,9 @@ def train(
     sheet = FixedLatents(config, SHEET_IMAGES, device)
     real_diversity = diversity_of_real(normalise(images, config.pixel_mean, config.pixel_std), digits, config.classes)
     measuring = config.measure_milestones and workers.first
-    held_out = Reference.of(data.held_out.images, data.fit.images, data.shows_digits) if measuring else None
+    threads = max(torch.get_num_threads(), workers.count)  # while the others wait
+    with torch_threads(threads):
+        held_out = Reference.of(data.held_out.images, data.fit.images, data.shows_digits) if measuring else None
     milestone_images = config.milestone_images or len(images)
 
     # The clock, and what shows it.
@@ -104,7 +113,14 @@ def train(
     done = clock.bar_position(run.images_seen)
     with (
         RunFolder(path, config, run.images_seen, writing=workers.first) as folder,
-        show_progress(what="training", shown=workers.first, initial=done, **clock.bar) as bar,
+        show_progress(
+            what="training",
+            shown=workers.first,
+            initial=done,
+            expected_s=expected.training if expected else 0.0,
+            later_s=expected.after_training if expected else 0.0,
+            **clock.bar,
+        ) as bar,
     ):
 
         def tell(event: str, text: str) -> None:
@@ -127,6 +143,7 @@ def train(
                     f"{config.step_size} images",
                 )
         good = run.images_seen  # where the state that was kept last stands
+        watch(gan, run.images_seen)
 
         progress, stopping = workers.agree(clock.progress(run.images_seen), bool(stop))
         while progress < 1 and not stopping:
@@ -146,6 +163,7 @@ def train(
                 governor.after_step(gan, schedules)
                 run.images_seen += len(batch)
                 gan.update_ema(len(batch), run.images_seen)
+                watch(gan, run.images_seen)
                 progress, stopping = workers.agree(clock.progress(run.images_seen), bool(stop))
                 bar.update(clock.bar_position(run.images_seen) - bar.n)
 
@@ -181,7 +199,8 @@ def train(
                 if held_out is not None and (
                     progress >= 1 or (at_milestone and milestone % config.measure_milestones == 0)
                 ):
-                    quality = measure_snapshot(gan.ema, config, held_out)
+                    with torch_threads(threads):
+                        quality = measure_snapshot(gan.ema, config, held_out)
                     folder.log(run.images_seen, quality)
                     figures = "  ".join(f"{name} {value:.3g}" for name, value in quality.items())
                     say(f"{run.images_seen:,} images in {clock.elapsed_s:.0f} s  {figures}")

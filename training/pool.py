@@ -4,7 +4,8 @@ A journey takes milliseconds, a step of training a few dozen images a millisecon
 steps draw from it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +18,13 @@ from evaluation.not_digits import page
 from training.data import LabelledImages
 from training.fakes.kind import Kind, drawn_kinds
 from training.fakes.no_digits import NoDigits
+from training.processes import spread
 from training.progress import progress
 
 # How often each journey is made.
 SHARES = {"sent": 0.1, "enlarged": 0.3, "bordered": 0.1, "shown": 0.15, "written": 0.15, "tutorial": 0.2}
 EDGE_LEVEL, INK_LEVEL = 40, 110  # a lighter edge, or a lighter image, on average, is paper that was taken for ink
+REAL, NO_DIGITS = "", "no digits"  # beside the names of fakes
 TRIES = 2  # journeys on which not one thing is found, until an image is given up
 
 
@@ -58,6 +61,7 @@ def make_pool(
     count: int,
     seed: int,
     tick: Callable[[], None],
+    processes: int = 1,
 ) -> Pool:
     """Send images of both classes on the same journeys.
 
@@ -69,6 +73,7 @@ def make_pool(
         count: Real images, and as many fakes.
         seed: Image i's journey depends on it and on i alone.
         tick: Called after every journey.
+        processes: How many of them do it.
     """
     rng = torch.Generator().manual_seed(seed)
     chosen = torch.randperm(len(real), generator=rng)[:count]
@@ -77,27 +82,37 @@ def make_pool(
         *(one for columns in range(2, 6) for one in page(no_digits.parts(8 * few, rng), few, columns, rng)),
         *no_digits.images(4 * few, rng),
     ]
-    material = dict(drawn_kinds(fakes, shares, count, rng))
-    total = len(chosen) + sum(map(len, material.values())) + len(outliers)
-    with progress(total, "pool", "img") as bar:
+    parts: dict[str, Any] = {
+        REAL: real.images[chosen],
+        NO_DIGITS: outliers,
+        **dict(drawn_kinds(fakes, shares, count, rng)),
+    }
+    journeys = [
+        (number, index, image) for number, images in enumerate(parts.values()) for index, image in enumerate(images)
+    ]
 
-        def travelled(images: Iterable[Tensor], number: int) -> tuple[Tensor, Tensor]:
-            """The images uint8[count, 28, 28] that were found again, and which they are, bool[len(images)]."""
-            found = []
-            for index, image in enumerate(images):
-                found.append(_sent(image.numpy(), np.random.default_rng([seed, number, index])))
-                bar.update()
-                tick()
-            there = [torch.from_numpy(image.copy()) for image in found if image is not None]
-            empty = torch.empty(0, 28, 28, dtype=torch.uint8)
-            return torch.stack(there) if there else empty, torch.tensor([image is not None for image in found])
+    def send(journey: int) -> np.ndarray | None:
+        number, index, image = journeys[journey]
+        return _sent(image.numpy(), np.random.default_rng([seed, number, index]))
 
-        images, which = travelled(real.images[chosen], 0)
-        return Pool(
-            LabelledImages(images, real.labels[chosen][which] if len(which) else real.labels[:0]),
-            {name: travelled(material[name], number)[0] for number, name in enumerate(material, 2)},
-            travelled(outliers, 1)[0],
-        )
+    found = {name: list[np.ndarray | None]() for name in parts}
+    names = [name for name, images in parts.items() for _ in images]
+    sent = closing(spread(send, len(journeys), processes))
+    with progress(len(journeys), "pool", "img") as bar, sent as images_sent:
+        for name, image in zip(names, images_sent, strict=True):
+            found[name].append(image)
+            bar.update()
+            tick()
+
+    empty = torch.empty(0, 28, 28, dtype=torch.uint8)
+
+    def stacked(images: list[np.ndarray | None]) -> Tensor:
+        there = [torch.from_numpy(image.copy()) for image in images if image is not None]
+        return torch.stack(there) if there else empty
+
+    which = torch.tensor([image is not None for image in found[REAL]], dtype=torch.bool)
+    images = {name: stacked(each) for name, each in found.items()}
+    return Pool(LabelledImages(images.pop(REAL), real.labels[chosen][which]), images, images.pop(NO_DIGITS))
 
 
 def _sent(image: np.ndarray, chance: np.random.Generator) -> np.ndarray | None:

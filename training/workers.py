@@ -1,4 +1,5 @@
-"""Data-parallel training: the processes that `torchrun` starts, each with a share of every batch.
+"""Data-parallel training: processes that each take a share of every batch, started by the trainer itself
+(processes.py) or by `torchrun`.
 
 Every process holds the whole pair, draws the same random numbers and takes its own rows; the gradients are averaged
 before each update, so all pairs stay equal. That is what DistributedDataParallel does, done by hand as in StyleGAN3
@@ -6,28 +7,41 @@ before each update, so all pairs stay equal. That is what DistributedDataParalle
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+CPU = torch.device("cpu")
 PATIENCE = timedelta(hours=2)  # the others wait for the first while that measures and writes
 
 
 class Workers:
     """This process among those that train together; alone, every method hands back what it is given.
 
-    Attributes:
+    Args:
         rank: Number of this process. The first, 0, writes, measures and speaks.
         count: How many there are.
+        add_up: Replaces a tensor, float[size], by the sum of those of all processes, which all call it at once.
+        device: Where it wants that tensor.
     """
 
-    def __init__(self, rank: int = 0, count: int = 1) -> None:
+    def __init__(
+        self,
+        rank: int = 0,
+        count: int = 1,
+        add_up: Callable[[Tensor], Any] | None = None,
+        device: torch.device = CPU,
+    ) -> None:
         self.rank = rank
         self.count = count
+        self._add_up = add_up or (lambda _: None)
+        self._device = device
+        self._flat: dict[int, Tensor] = {}
 
     @property
     def first(self) -> bool:
@@ -42,32 +56,41 @@ class Workers:
         """Replace the gradients, of means over `rows` rows here, by those of the mean over the whole batch."""
         if self.count == 1:
             return
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        flat = torch.cat([gradient.flatten() for gradient in gradients]) * (rows / batch_size)
-        dist.all_reduce(flat)
-        for gradient, part in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
-            gradient.copy_(part.view_as(gradient))
+        gradients = []
+        for parameter in parameters:
+            if parameter.grad is None:  # it had no part in these rows; in another's it may have had
+                parameter.grad = torch.zeros_like(parameter)
+            gradients.append(parameter.grad)
+        self.average(gradients, rows, batch_size)
+
+    def average(self, tensors: Sequence[Tensor], rows: int, batch_size: int) -> None:
+        """The same for tensors of float32: gradients, or statistics of the rows."""
+        if self.count == 1:
+            return
+        size = sum(tensor.numel() for tensor in tensors)
+        flat = self._flat.setdefault(
+            size, torch.empty(0, device=tensors[0].device)
+        )  # new memory costs more than a copy
+        torch.cat([tensor.flatten() for tensor in tensors], out=flat.resize_(size)).mul_(rows / batch_size)
+        self._add_up(flat)
+        for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+            tensor.copy_(part.view_as(tensor))
 
     def mean(self, values: Mapping[str, Tensor]) -> dict[str, float]:
         """Scalars, averaged over the processes."""
         if self.count == 1:
             return {name: float(value) for name, value in values.items()}
         stacked = torch.stack([value.float() for value in values.values()])
-        dist.all_reduce(stacked)
+        self._add_up(stacked)
         return dict(zip(values, (stacked / self.count).tolist(), strict=True))
 
     def agree(self, progress: float, stop: bool) -> tuple[float, bool]:
         """The first one's progress, and whether any process wants to stop."""
         if self.count == 1:
             return progress, stop
-        votes = torch.tensor([progress if self.first else 0.0, float(stop)], dtype=torch.float64, device=_device())
-        dist.all_reduce(votes)
+        votes = torch.tensor([progress if self.first else 0.0, float(stop)], dtype=torch.float64, device=self._device)
+        self._add_up(votes)
         return float(votes[0]), bool(votes[1])
-
-
-def _device() -> torch.device:
-    on_gpu = dist.get_backend() == "nccl"
-    return torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
 
 
 @contextmanager
@@ -80,6 +103,6 @@ def join_workers(device: torch.device) -> Iterator[Workers]:
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
-        yield Workers(dist.get_rank(), dist.get_world_size())
+        yield Workers(dist.get_rank(), dist.get_world_size(), dist.all_reduce, device)
     finally:
         dist.destroy_process_group()

@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import write_json
-from benchmarks.serving_load.answers import check_ours, python_client_ms, scores
+from benchmarks.serving_load.answers import check_ours, inferred, python_client_ms, scores
 from benchmarks.serving_load.contender import (
-    GRPC,
     Contender,
     ContenderError,
     Place,
     alternatives,
     infer_target,
     ours,
+    score_target,
 )
-from benchmarks.serving_load.h2load import LoadError, Target, load
+from benchmarks.serving_load.h2load import LoadError, load
 from benchmarks.serving_load.plot import draw
 from benchmarks.serving_load.processes import cpu_s, resident_mb
 from benchmarks.serving_load.raw_onnx import limit
@@ -34,7 +34,6 @@ from benchmarks.training_process import exit_code
 from digitforge.machine.cores import cores_allowed
 from judge.tables import text_table
 from serving.repository.model_repository import GENERATOR, complete_versions, model_path
-from serving.transport.http2.messages import prefixed
 
 PORT = 50_151
 PORTS_EACH = 3  # MLServer wants three
@@ -91,6 +90,7 @@ def main() -> int:
                 running.append((contender, place, stack.enter_context(contender.serving(place))))
             except ContenderError as error:
                 print(error, file=sys.stderr)
+        _compare([(contender, place) for contender, place, _ in running if contender.infers])
         for number in range(options.rounds):
             print(f"round {number + 1} of {options.rounds}", flush=True)
             for batch in (1, 16, 64, 1024):
@@ -151,7 +151,7 @@ def measure(contender: Contender, place: Place, pid: int, scenario: Scenario, se
     elif scenario.call == "Generate":
         target = contender.target(place)
     elif is_ours:
-        target = score_target(place, scenario.call.endswith("PNG"))
+        target = score_target(place, scores(place, scenario.call.endswith("PNG")))
     else:
         return None
     extra = {}
@@ -170,16 +170,23 @@ def measure(contender: Contender, place: Place, pid: int, scenario: Scenario, se
     }
 
 
+def _compare(servers: list[tuple[Contender, Place]]) -> None:
+    """See whether all servers of the protocol make the same pixels of the same latents.
+
+    Raises:
+        AssertionError: One makes others than the first.
+    """
+    answers = {contender.name: inferred(replace(place, n=30)) for contender, place in servers}
+    for name, answer in answers.items():
+        assert answer == next(iter(answers.values())), f"{name} makes other pixels of the same latents"
+    if len(answers) > 1:
+        print(f"the same pixels, byte for byte: {', '.join(answers)}")
+
+
 def least_disturbed(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     """The fastest round, but of the processor time the least: other work on the machine only ever adds."""
     best = max(rounds, key=lambda figures: figures["req_per_s"])
     return {**best, "cpu_s_per_1000": min(figures["cpu_s_per_1000"] for figures in rounds)}
-
-
-def score_target(place: Place, as_png: bool) -> Target:
-    """Score of one image."""
-    url = f"http://127.0.0.1:{place.port}/digits.v1.Digits/Score"
-    return Target(url, prefixed(scores(place, as_png)), GRPC, 5)
 
 
 def inputs_of(model: Path) -> tuple[int, bool]:

@@ -2,12 +2,15 @@
 
 import statistics
 import time
+from typing import Any
 
 import grpc
 
-from benchmarks.serving_load.contender import Place
+from benchmarks.serving_load.contender import INFER, Place, infer_target
 from protos.digits.v1 import digits_pb2 as pb
 from protos.digits.v1 import digits_pb2_grpc
+from protos.inference import inference_pb2
+from serving.transport.http2.messages import PREFIX_BYTES
 
 TRIES = 200
 
@@ -45,3 +48,13 @@ def scores(place: Place, as_png: bool) -> bytes:
         request = pb.ScoreRequest(image=image, format=image_format)
         assert 0 <= stub.Score(request).real_probability <= 1
         return request.SerializeToString()
+
+
+def inferred(place: Place) -> bytes:
+    """The pixels that a server of the Open Inference Protocol makes of the latents that every one is asked by."""
+    with grpc.insecure_channel(f"127.0.0.1:{place.port}") as channel:
+        infer: Any = channel.unary_unary(INFER, None, inference_pb2.ModelInferResponse.FromString)
+        response = infer(infer_target(place).body[PREFIX_BYTES:])
+    if response.raw_output_contents:
+        return bytes(response.raw_output_contents[0])
+    return bytes(response.outputs[0].contents.uint_contents)  # as the protocol types bytes

@@ -6,20 +6,22 @@ import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import grpc
 import numpy as np
 
 from benchmarks.report import ARTIFACTS
 from benchmarks.serving_load.h2load import Target
 from digitforge.inference import request_of
 from protos.digits.v1 import digits_pb2 as pb
+from protos.inference import inference_pb2
 from serving.transport.http2.messages import prefixed
 
 SCRIPTS = Path(__file__).parent / "contenders"
@@ -29,7 +31,9 @@ GRPC = ("te: trailers", "content-type: application/grpc")
 GENERATE = "/digits.v1.Digits/Generate"
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 PATIENCE_S = 120.0
+PROBE_S = 2.0
 ONNX_RUNTIME = "onnxruntime==1.31.1"
+DEBIANS_PYTHON = "/usr/bin/python3"
 
 
 class ContenderError(Exception):
@@ -48,6 +52,7 @@ class Place:
         cores: How many processes may work.
         n: Images of a request.
         has_classes: Whether the generator takes a digit beside its latents.
+        served: The model's name in the Open Inference Protocol.
     """
 
     repository: Path
@@ -57,6 +62,7 @@ class Place:
     cores: int
     n: int = 1
     has_classes: bool = True
+    served: str = "generator"
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,8 @@ class Contender:
         target: What asks it for `n` images.
         variables: Its environment variables.
         infers: Whether it speaks the Open Inference Protocol over gRPC.
+        interpreter: The Python that runs it, or makes its environment.
+        folder: Where it is started; None: here.
     """
 
     name: str
@@ -78,6 +86,8 @@ class Contender:
     target: Callable[[Place], Target]
     variables: Callable[[Place], dict[str, str]] = lambda _: {}
     infers: bool = False
+    interpreter: str = sys.executable
+    folder: Path | None = None
 
     def python(self) -> str:
         """The interpreter of its environment, which is made where it is missing.
@@ -86,12 +96,12 @@ class Contender:
             ContenderError: Its packages cannot be installed.
         """
         if not self.packages:
-            return sys.executable
+            return self.interpreter
         folder = ENVIRONMENTS / self.name.partition(" ")[0].lower()
         python = folder / "bin" / "python"
         stamp = folder / "packages.json"
         if not stamp.exists() or json.loads(stamp.read_text()) != list(self.packages):
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+            subprocess.run([self.interpreter, "-m", "venv", "--clear", str(folder)], check=True)
             install = [str(python), "-m", "pip", "install", "--quiet", *self.packages]
             if subprocess.run(install, check=False).returncode:
                 raise ContenderError(f"{self.name}: {' '.join(self.packages)} cannot be installed here")
@@ -114,10 +124,11 @@ class Contender:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                cwd=self.folder,
             )
         try:
             deadline = time.monotonic() + PATIENCE_S
-            while not _listens(place.port):
+            while not (_is_ready(place) if self.infers else _listens(place.port)):
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise ContenderError(f"{self.name} does not start; see {log}")
                 time.sleep(0.1)
@@ -180,9 +191,10 @@ def alternatives() -> list[Contender]:
             ("nvidia-pytriton==0.7.0", ONNX_RUNTIME),
             lambda place: [str(SCRIPTS / "pytriton_server.py"), str(place.port)],
             partial(_inference_protocol_target, "PyTriton", "pytriton_body.py"),
-            # Triton's own processes are to find the same libpython as this one's standard library belongs to.
-            lambda place: {**_model_and_workers(place), "LD_LIBRARY_PATH": sysconfig.get_config_var("LIBDIR") or ""},
+            _model_and_workers,
             infers=True,
+            # Triton's own processes load the system's libpython, whose standard library is that of Debian's Python.
+            interpreter=DEBIANS_PYTHON if Path(DEBIANS_PYTHON).exists() else sys.executable,
         ),
         Contender(
             "LitServe (HTTP)",
@@ -243,6 +255,25 @@ def infer_target(place: Place) -> Target:
         inputs["digit"] = np.arange(place.n).reshape(-1, 1) % 10
     body = request_of("generator", inputs, (), 0).SerializeToString()
     return Target(f"http://127.0.0.1:{place.port}{INFER}", prefixed(body), GRPC, place.n * PIXELS)
+
+
+def score_target(place: Place, request: bytes) -> Target:
+    """Score of one image, by a serialised ScoreRequest."""
+    return Target(f"http://127.0.0.1:{place.port}/digits.v1.Digits/Score", prefixed(request), GRPC, 5)
+
+
+def _is_ready(place: Place) -> bool:
+    """Whether a server of the Open Inference Protocol has loaded the model; some listen before."""
+    with grpc.insecure_channel(f"127.0.0.1:{place.port}") as channel:
+        ready: Any = channel.unary_unary(
+            "/inference.GRPCInferenceService/ModelReady",
+            inference_pb2.ModelReadyRequest.SerializeToString,
+            inference_pb2.ModelReadyResponse.FromString,
+        )
+        try:
+            return bool(ready(inference_pb2.ModelReadyRequest(name=place.served), timeout=PROBE_S).ready)
+        except grpc.RpcError:
+            return False
 
 
 def _listens(port: int) -> bool:

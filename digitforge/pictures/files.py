@@ -21,6 +21,11 @@ LARGE_BYTES = 4 << 20  # of one that is made smaller
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
 
+def needs_no_look(data: bytes) -> bool:
+    """Whether a picture goes as it is, by its first bytes and size: 784 raw pixels, or a small file of a known kind."""
+    return len(data) <= SMALL_BYTES if looks_like_file(data) else len(data) == RAW_BYTES
+
+
 def prepare_file(data: bytes) -> bytes:
     """A picture file as the server takes it.
 
@@ -31,9 +36,9 @@ def prepare_file(data: bytes) -> bytes:
     Raises:
         PictureError: It is no picture, a damaged one, or HEIC where the extra `heic` is not installed.
     """
-    is_known = looks_like_file(data)
-    if (is_known and len(data) <= SMALL_BYTES) or (len(data) == RAW_BYTES and not is_known):
+    if needs_no_look(data):
         return data
+    is_known = looks_like_file(data)
     try:
         with _opened(data) as image:
             if is_known and image.width * image.height <= MAX_PIXELS and len(data) <= LARGE_BYTES:

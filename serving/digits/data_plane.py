@@ -2,8 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,11 @@ from serving.errors import InvalidArgumentError, NotFoundError, ResourceExhauste
 from serving.settings import Settings
 
 STREAM_LENGTH = 2**64  # images of a seed
+SEEDS = 256  # that are drawn together
 LOOK_AHEAD = 2  # chunks of a stream in the making: one to send, one to follow
 
 
-@dataclass(frozen=True)
-class GenerateOrder:
+class GenerateOrder(NamedTuple):
     """What to generate, checked. A stream stays on the version that it began with."""
 
     version: Pair
@@ -31,8 +32,7 @@ class GenerateOrder:
     digit: int | None
 
 
-@dataclass(frozen=True)
-class Digits:
+class Digits(NamedTuple):
     """Generated images uint8[n, 28, 28] from `offset` on, and the class of each where the model has classes."""
 
     images: NDArray[np.uint8]
@@ -49,6 +49,20 @@ class Score:
     seen: Seen
 
 
+class _Seeds:
+    """Seeds that nobody can guess, of random bytes that the system is asked for once for many."""
+
+    def __init__(self) -> None:
+        self._seeds: Iterator[int] = iter(())
+
+    def next(self) -> int:
+        """One of 64 bits."""
+        if (seed := next(self._seeds, None)) is None:
+            self._seeds = iter(memoryview(secrets.token_bytes(8 * SEEDS)).cast("Q").tolist())
+            seed = next(self._seeds)
+        return seed
+
+
 class DataPlane:
     """The server's work on its loaded model versions.
 
@@ -59,6 +73,7 @@ class DataPlane:
 
     def __init__(self, versions: Mapping[int, Pair], settings: Settings) -> None:
         self.versions = versions
+        self._seeds = _Seeds()
         self.settings = settings
 
     @property
@@ -101,7 +116,7 @@ class DataPlane:
             raise InvalidArgumentError("digit", f"{digit} is asked for, but version {served.number} has no classes")
         if digit is not None and digit >= classes:
             raise InvalidArgumentError("digit", f"{digit} is asked for, digits go from 0 to {classes - 1}")
-        return GenerateOrder(served, secrets.randbits(64) if seed is None else seed, n, offset, digit)
+        return GenerateOrder(served, self._seeds.next() if seed is None else seed, n, offset, digit)
 
     async def generate(self, order: GenerateOrder, deadline: float | None = None) -> Digits:
         """All images of an order at once."""
@@ -160,6 +175,7 @@ class DataPlane:
         if classes and order.digit is not None:
             digits = np.full(count, order.digit, np.int64)
         elif classes:
-            digits = (offset % classes + np.arange(count)) % classes  # image i has class i mod their number
+            first = offset % classes  # image i has class i mod their number
+            digits = np.array([first]) if count == 1 else (first + np.arange(count)) % classes
         images = await order.version.generate(order.seed, offset, digits, count, deadline)
         return Digits(images, digits, offset)

@@ -20,6 +20,7 @@ Rows = Mapping[str, np.ndarray]
 """Named arrays with the same number of rows each."""
 
 RETRY_AFTER_S = 0.1
+MAX_BYTES = 256 << 20  # of rows that wait, as a process's transport may hold of requests
 WHOLE_ROWS = 64  # so many rows of a call are taken together
 
 
@@ -35,6 +36,7 @@ class Entry:
     deadline: float | None
     future: asyncio.Future[Rows]
     came: float
+    size: int  # bytes, until all has been taken
     queue_s: float = 0.0
     run_s: float = 0.0
     taken: int = 0
@@ -67,19 +69,25 @@ Part = tuple[Entry, slice]
 
 
 class Room:
-    """How many rows may wait for a model, in all the queues that share it; `rows` are waiting now."""
+    """How much may wait for a model, in all the queues that share it; `rows` of `size` bytes are waiting now.
 
-    def __init__(self, max_rows: int) -> None:
-        self.max_rows = max_rows
-        self.rows = 0
+    Args:
+        max_rows: At most.
+        max_bytes: At most; what is larger may wait alone.
+    """
+
+    def __init__(self, max_rows: int, max_bytes: int = MAX_BYTES) -> None:
+        self.max_rows, self.max_bytes = max_rows, max_bytes
+        self.rows = self.size = 0
 
 
 class FairQueue:
-    """Entries for which there is room; `rows` are waiting here now."""
+    """Entries for which there is room; `rows` are waiting here now. Make it within a running event loop."""
 
     def __init__(self, room: Room) -> None:
         self.rows = 0
         self._room = room
+        self._loop = asyncio.get_running_loop()
         self._turns: FairTurns[Entry] = FairTurns()  # a turn costs its rows
 
     def put(self, rows: Rows, deadline: float | None) -> Entry:
@@ -94,7 +102,14 @@ class FairQueue:
             raise ResourceExhaustedError(
                 f"{room.rows} rows are waiting and {count} more would pass the limit of {room.max_rows}", RETRY_AFTER_S
             )
-        entry = Entry(rows, count, deadline, asyncio.get_running_loop().create_future(), time.monotonic())
+        size = _size(rows)
+        if room.size and room.size + size > room.max_bytes:
+            raise ResourceExhaustedError(
+                f"{room.size} bytes of rows are waiting and {size} more would pass the limit of {room.max_bytes}",
+                RETRY_AFTER_S,
+            )
+        room.size += size
+        entry = Entry(rows, count, deadline, self._loop.create_future(), time.monotonic(), size)
         self._put(ASKER.get(), entry)
         self._add(count)
         return entry
@@ -131,6 +146,7 @@ class FairQueue:
             entry.settle(DeadlineExceededError("the deadline passed while the rows were waiting"))
         if entry.future.done():
             self._add(entry.taken - entry.count)
+            self._release(entry)
             return False
         return True
 
@@ -141,6 +157,8 @@ class FairQueue:
             entry.queue_s = now - entry.came
         entry.taken += rows
         self._add(-rows)
+        if entry.taken == entry.count:
+            self._release(entry)
         return entry, slice(start, start + rows)
 
     def give_up(self, entry: Entry, error: Exception) -> None:
@@ -148,6 +166,7 @@ class FairQueue:
         entry.settle(error)
         self._add(entry.taken - entry.count)
         entry.taken = entry.count
+        self._release(entry)
 
     def _put(self, asker: Hashable, entry: Entry) -> None:
         self._turns.put(asker, entry, min(WHOLE_ROWS, entry.count - entry.taken))
@@ -155,6 +174,21 @@ class FairQueue:
     def __len__(self) -> int:
         return len(self._turns)
 
+    def _release(self, entry: Entry) -> None:
+        """Nothing of an entry waits any more."""
+        self._room.size -= entry.size
+        entry.size = 0
+
     def _add(self, rows: int) -> None:
         self.rows += rows
         self._room.rows += rows
+
+
+def _size(rows: Rows) -> int:
+    """Bytes of arrays, also of those that hold texts, or a whole request of a model that takes no batches."""
+    size = 0
+    for array in rows.values():
+        size += array.nbytes
+        if array.dtype.hasobject:
+            size += sum(_size(each) if isinstance(each, Mapping) else len(each) for each in array.flat)
+    return size

@@ -12,6 +12,7 @@ GROWTH_BYTES = 512 << 20  # so much more, and nothing to give back, is told
 QUIET = 0.1  # of a core: who uses less has no burst of calls
 PAUSE_S = 5.0  # between two times that memory is given back
 STATM = Path("/proc/self/statm")
+ARENA_MAX = -8  # mallopt's M_ARENA_MAX
 
 
 def resident_bytes() -> int:
@@ -20,6 +21,16 @@ def resident_bytes() -> int:
         return int(STATM.read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return 0
+
+
+def share_one_heap() -> None:
+    """Have glibc's malloc take all from one heap, before there are threads.
+
+    Else each thread has its own, and what a burst leaves is spread over all of them. Python lets one thread run at a
+    time, and ONNX Runtime keeps what a run needs, so they hardly ever wait for each other there.
+    """
+    if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
+        mallopt(ARENA_MAX, 1)
 
 
 def trim() -> None:

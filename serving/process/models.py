@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from digitforge.tensors import DATATYPES
 from serving.digits.pair import Pair
@@ -48,7 +49,7 @@ def load(choice: Choice, provider: str, threads: int, settings: Settings, observ
     def cannot(problem: str, *models: tuple[str, int | None]) -> None:
         problems.append(problem)
         for name, version in models:
-            loaded.table.cannot(name, version, problem)
+            loaded.table.cannot(name, version, within(choice.repository, problem))
 
     if choice.pair_problem:
         cannot(choice.pair_problem, *((name, None) for name in PAIR))
@@ -80,6 +81,13 @@ def load(choice: Choice, provider: str, threads: int, settings: Settings, observ
     configs += [other.config for other in choice.others]
     loaded.lines += [f"{each.path}: not obeyed: {', '.join(each.not_obeyed)}" for each in configs if each.not_obeyed]
     return loaded
+
+
+def within(repository: Path, problem: str) -> str:
+    """A problem as callers are told of it: where the repository lies is not for them."""
+    for path in dict.fromkeys(map(str, (repository, repository.resolve()))):
+        problem = problem.replace(f"{path}/", "").removeprefix(f"{path}: ").replace(f" in {path}: ", ": ")
+    return problem
 
 
 def _about(model: ServedModel) -> str:

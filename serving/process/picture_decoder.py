@@ -110,6 +110,7 @@ def _live(control: socket.socket, limits: Limits) -> NoReturn:
         # By the default action of these signals the process ends, even where no Python runs.
         for number in (signal.SIGTERM, signal.SIGPROF, signal.SIGALRM):
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # held back while this was forked
         control = _alone_with(control)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if sys.platform == "linux":  # elsewhere it may be refused, and holds nobody

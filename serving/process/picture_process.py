@@ -43,7 +43,11 @@ def work(line: socket.socket, limits: Limits) -> None:
                 continue
             with job:
                 if decoder is None or decoder.has_ended():
+                    # In the middle of a fork Python has code to run that passes over all errors, and with them
+                    # over SystemExit: what comes then is heard afterwards.
+                    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
                     decoder = Decoder(limits)
+                    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
                 if not decoder.decode(job):
                     decoder = None
     finally:

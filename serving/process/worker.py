@@ -17,7 +17,7 @@ from serving.digits.picture_line import PictureLine
 from serving.engine.device import DeviceError, pick_provider
 from serving.process.child import AT_ONCE, StartError
 from serving.process.heartbeat import BEAT_S, Heartbeats
-from serving.process.memory import Memory, resident_bytes
+from serving.process.memory import Memory, resident_bytes, share_one_heap
 from serving.process.models import load
 from serving.process.supervisor import Renewal, Tell
 from serving.repository.choice import choose
@@ -70,6 +70,7 @@ def work(
         StartError: It cannot.
     """
     log_as(settings.log_format)
+    share_one_heap()
     try:
         gauges = WorkerGauges(store, slot)
         _run(serve(settings, listener, pictures, threads, tell, partial(heartbeats.beat, slot), gauges))
@@ -164,7 +165,7 @@ async def _listen(
     log: AccessLog,
 ) -> tuple[Server, health.HealthServicer]:
     """Serve the digits, where there are any, every model, the health and the reflection service on a socket."""
-    server = _build_server(settings, slot)
+    server = _build_server(settings, slot, log)
     registry: Any = ObservedRegistry(server, slot, log)  # it registers as a grpc.aio.Server does, and is none
     add_inference_servicer(inference, registry)
     services = [INFERENCE]
@@ -180,12 +181,12 @@ async def _listen(
     return server, checks
 
 
-def _build_server(settings: Settings, slot: Slot) -> Server:
+def _build_server(settings: Settings, slot: Slot, log: AccessLog) -> Server:
     limits, compression = _limits(settings), COMPRESSIONS[settings.compression]
     if settings.transport == "grpcio":
         return grpc_aio.Server(limits, compression)
     small = [health.SERVICE, *reflection.SERVICES]
-    return http2.Server(limits, small, (f"/{health.SERVICE}/Watch",), compression, ConnectionObserver(slot))
+    return http2.Server(limits, small, (f"/{health.SERVICE}/Watch",), compression, ConnectionObserver(slot, log))
 
 
 def _limits(settings: Settings) -> Limits:

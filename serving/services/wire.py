@@ -21,6 +21,8 @@ def raw_response(images: NDArray[np.uint8], fields: pb.GenerateResponse) -> byte
     """
     count, height, width = images.shape
     prefix = bytes((IMAGES_TAG, *varint(height * width)))
+    if count == 1:
+        return b"".join((prefix, images.tobytes(), fields.SerializeToString()))
     block = np.empty((count, len(prefix) + height * width), np.uint8)
     block[:, : len(prefix)] = np.frombuffer(prefix, np.uint8)
     block[:, len(prefix) :] = images.reshape(count, height * width)

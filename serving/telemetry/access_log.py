@@ -9,7 +9,9 @@ import sys
 import threading
 import time
 from asyncio import TimerHandle, get_running_loop
+from collections.abc import Iterator
 from queue import Full, Queue
+from select import PIPE_BUF
 from typing import Any, Literal, NamedTuple
 
 from serving.telemetry.lines import Format, json_line, timestamp
@@ -43,7 +45,7 @@ class Line(NamedTuple):
         """The line, without its end."""
         fields: dict[str, Any] = {"method": self.method, "status": self.status, "total_ms": _ms(self.seconds)}
         if self.version is not None:
-            fields |= {"rows": self.rows, "model": _escaped(self.model or "")}
+            fields |= {"rows": self.rows, "model": escaped(self.model or "")}
             fields |= {"version": int(self.version) if self.version.isdigit() else self.version}
             fields |= {"queue_ms": _ms(self.queue_s), "run_ms": _ms(self.run_s)}
         fields |= {"peer": self.peer, "request_id": self.request_id}
@@ -82,7 +84,7 @@ class AccessLog:
         if len(self._lines) >= MOST_LINES:
             self._dropped.add()
             return
-        peer = _escaped(call.context.peer())
+        peer = escaped(call.context.peer())
         self._lines.append(
             Line(
                 time.time(), method, status, seconds,
@@ -120,8 +122,9 @@ class AccessLog:
         while (lines := self._batches.get()) is not None:
             text = "".join(f"{line.write(self._form)}\n" for line in lines).encode()
             try:
-                while text:
-                    text = text[os.write(self._descriptor, text) :]
+                for piece in _pieces(text):
+                    while piece:
+                        piece = piece[os.write(self._descriptor, piece) :]
             except OSError:
                 return self._drain()  # nobody reads any more
         return None
@@ -132,10 +135,19 @@ class AccessLog:
             pass
 
 
+def _pieces(text: bytes) -> Iterator[bytes]:
+    """Whole lines, as many as a pipe takes at once: so they do not mix with those of other workers."""
+    start = 0
+    while start < len(text):
+        end = text.rfind(b"\n", start, start + PIPE_BUF) + 1 or text.index(b"\n", start) + 1
+        yield text[start:end]
+        start = end
+
+
 def _ms(seconds: float) -> float:
     return round(seconds * 1000, 3)
 
 
-def _escaped(name: str) -> str:
+def escaped(name: str) -> str:
     """A peer's or a model's name, in which nothing can begin a line of its own."""
     return "".join(character if character.isprintable() and character != " " else "?" for character in name)

@@ -1,16 +1,27 @@
-"""What a transport tells of connections and of calls that no handler sees."""
+"""What a transport tells of connections and of calls that no handler answers."""
 
 from typing import Any
 
+import grpc
+
+from serving.telemetry.access_log import AccessLog, escaped
 from serving.telemetry.families import CONNECTIONS, REFUSALS
+from serving.telemetry.record import CallRecord
 from serving.telemetry.store import Slot
+
+LONGEST_PATH = 200  # characters of it that a line has
 
 
 class ConnectionObserver:
-    """A `transport.observer.Observer` that counts in a slot."""
+    """A `transport.observer.Observer` that counts in a slot, and writes the lines of calls that were refused.
 
-    def __init__(self, slot: Slot) -> None:
-        self._slot, self._open = slot, slot.value(CONNECTIONS)
+    Args:
+        slot: Where.
+        log: Of calls.
+    """
+
+    def __init__(self, slot: Slot, log: AccessLog) -> None:
+        self._slot, self._log, self._open = slot, log, slot.value(CONNECTIONS)
 
     def connection_opened(self) -> None:
         """A client has connected."""
@@ -20,6 +31,11 @@ class ConnectionObserver:
         """A connection is gone."""
         self._open.add(-1.0)
 
-    def call_refused(self, path: str, code: Any, reason: str) -> None:  # noqa: ARG002  (which path is up to the caller)
+    def call_refused(self, path: str, code: grpc.StatusCode, reason: str, seconds: float, context: Any) -> None:
         """A call got its status from the transport."""
         self._slot.value(REFUSALS, reason).add()
+        if self._log.wants(code.name):
+            record = CallRecord()
+            record.context = context
+            self._log.add(escaped(path.removeprefix("/")[:LONGEST_PATH]), code.name, seconds, record)
+            record.context = None

@@ -1,6 +1,6 @@
 """What a transport tells of what no servicer sees."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import grpc
 
@@ -14,13 +14,15 @@ class Observer(Protocol):
     def connection_closed(self) -> None:
         """A connection is gone."""
 
-    def call_refused(self, path: str, code: grpc.StatusCode, reason: str) -> None:
+    def call_refused(self, path: str, code: grpc.StatusCode, reason: str, seconds: float, context: Any) -> None:
         """A call got its status from the transport.
 
         Args:
             path: As the caller wrote it: any text, of at most the header fields' limit.
             code: Its status.
             reason: A word of few that there are: `method`, `headers`, `unread`, `request`, `budget`, `slow`.
+            seconds: Since its header fields came.
+            context: A grpc.aio.ServicerContext.
         """
 
 
@@ -31,4 +33,4 @@ class Nobody:
 
     def connection_closed(self) -> None: ...
 
-    def call_refused(self, path: str, code: grpc.StatusCode, reason: str) -> None: ...
+    def call_refused(self, path: str, code: grpc.StatusCode, reason: str, seconds: float, context: Any) -> None: ...

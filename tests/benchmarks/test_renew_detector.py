@@ -4,14 +4,20 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
+import torch
+from torch import nn
 
-from benchmarks.renew_detector import NotRecoveredError, recovered
+from benchmarks.renew_detector import NotRecoveredError, recovered, recovered_detector
+from digitforge.machine.onnx_runtime import onnxruntime
 from tests.documents import ROOT
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.config import PRESETS
+from training.data import DataSet
 from training.networks import build_generator
+from training.pixels import normalise
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +63,20 @@ def test_a_file_that_makes_other_images_than_its_weights_would_is_refused(genera
     onnx.save(model, path)
     with pytest.raises(NotRecoveredError, match="other images"):
         recovered(path, {})
+
+
+def test_a_recovered_detector_answers_as_its_file_does_in_training_too(
+    generator_file: Path, small_digits: DataSet
+) -> None:
+    run, _ = recovered(generator_file, {})
+    path = max((ROOT / "models" / "discriminator").glob("*/model.onnx"))
+    images = small_digits.fit.images[:200]
+    detector = recovered_detector(path, run.config, images)
+    (there,) = onnxruntime.InferenceSession(path).run(["logit"], {"images": images.numpy()})
+    pixels = normalise(images, run.config.pixel_mean, run.config.pixel_std)
+    for norm in [None, *(layer for layer in detector.features if isinstance(layer, nn.BatchNorm2d))]:
+        if norm is not None:  # by the images' own statistics, of which it was made
+            norm.train()
+        with torch.no_grad():
+            found = detector(pixels).logit.numpy()
+        assert np.abs(found - there).max() < 0.05

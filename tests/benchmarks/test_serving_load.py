@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.serving_load.__main__ import SCENARIOS, least_disturbed
+from benchmarks.serving_load.any_model import body, contenders, put
 from benchmarks.serving_load.contender import Place, alternatives, infer_target, ours
 from benchmarks.serving_load.contenders.bare import count_in
+from benchmarks.serving_load.pairs import Pair, other, show
 from benchmarks.serving_load.processes import cpu_s, family, resident_mb
 from protos.digits.v1 import digits_pb2 as pb
 from protos.inference import inference_pb2 as inference
@@ -63,3 +65,35 @@ def test_processes_of_a_server_are_counted_with_their_children() -> None:
         assert all(size > 1 for size in resident_mb(process.pid))
         process.communicate(b"\n")
     assert family(os.getpid())[0] == os.getpid()
+
+
+def test_pairs_are_told_by_the_median_of_their_ratios() -> None:
+    some = [Pair((1.0, 2.0), (300.0, 100.0)), Pair((3.0, 2.0), (100.0, 100.0)), Pair((2.0, 2.0), (100.0, 200.0))]
+    line = show({"Score": some}).splitlines()[-1]
+    assert line.split()[:2] == ["Score", "3"]
+    assert "1.000 (0.500 to 1.500)" in line
+    assert "1.000 (0.500 to 3.000)" in line
+
+
+def test_other_server_is_started_in_its_tree_by_its_own_python_or_is_this_one_that_tells_nothing(
+    tmp_path: Path,
+) -> None:
+    place = Place(Path("models"), Path("model.onnx"), 50, 1, 2)
+    assert other(str(tmp_path), 2).python() == sys.executable
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    there = other(str(tmp_path), 2)
+    assert (there.python(), there.folder) == (str(python), tmp_path)
+    assert there.command(place) == ours(2).command(place)
+    untold = other("untold", 2).command(place)
+    assert Path(untold[0]).name == "untold.py"
+    assert untold[1:] == ours(2).command(place)[2:]
+
+
+def test_every_server_is_asked_for_any_model_by_the_same_rows_which_that_model_runs(tmp_path: Path) -> None:
+    path = put(None, tmp_path)
+    assert path == tmp_path / "model" / "1" / "model.onnx"
+    request = inference.ModelInferRequest.FromString(body(path, 3)[5:])
+    assert (request.model_name, [list(tensor.shape) for tensor in request.inputs]) == ("model", [[3, 64]])
+    assert [each.name.partition(" ")[0] for each in contenders(tmp_path)] == ["digitforge", "MLServer", "PyTriton"]

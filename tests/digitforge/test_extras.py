@@ -22,6 +22,7 @@ COMMANDS = {
     "training": ("digitforge-train", "train"),
     "export": ("digitforge-export", "train"),
     "judge": ("digitforge-evaluate", "train"),
+    "page": ("digitforge-page", "page"),
 }
 
 
@@ -47,7 +48,7 @@ def test_modules_are_those_that_the_extra_installs(extra: str) -> None:
 
 @pytest.mark.parametrize("room", ["digitforge", *COMMANDS])
 def test_whatever_a_command_imports_is_the_clients_or_of_its_extra(room: str) -> None:
-    rooms = ("digitforge", "evaluation", "export", "judge", "protos", "serving", "training")
+    rooms = ("digitforge", "evaluation", "export", "judge", "page", "protos", "serving", "training")
     graph = grimp.build_graph(*rooms, include_external_packages=True, cache_dir=None)
     imported = {module.partition(".")[0] for module in graph.find_upstream_modules(f"{room}.__main__")}
     installed = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}

@@ -1,14 +1,10 @@
 """Real server processes, and clients of them that have nothing of ours but the contract."""
 
-import os
-import re
-import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,55 +18,7 @@ from protos.digits.v1 import digits_pb2_grpc
 from tests.end_to_end.awaited_client import AwaitedClient
 from tests.end_to_end.command import Command
 from tests.end_to_end.failing_server import FailingDigits, served
-
-ROOT = Path(__file__).parents[2]
-PATIENCE_S = 60  # after which a test fails instead of hanging
-ADDRESS = re.compile(r"serves on (\S+) ")
-
-
-@dataclass
-class Server:
-    """A running server process, and what it said of itself at its start."""
-
-    process: subprocess.Popen[str]
-    address: str
-    stderr: Path
-    greeting: list[str]
-
-    def stop(self) -> int:
-        """Ask it to stop, and return its exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE_S)
-
-
-def environment() -> dict[str, str]:
-    """This process's, without settings of a server."""
-    return {name: value for name, value in os.environ.items() if not name.upper().startswith("DIGITFORGE_")}
-
-
-def start(repository: Path, stderr: Path, *flags: str) -> Server:
-    """A server on a port of its own choice, once it says that it serves."""
-    command = [sys.executable, "-m", "serving", "--port", "0", "--device", "cpu"]
-    command += ["--model-repository", str(repository), *flags]
-    with stderr.open("w") as errors:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=errors, text=True
-        )
-    assert process.stdout
-    greeting = []
-    for line in process.stdout:
-        greeting.append(line.strip())
-        if found := ADDRESS.search(line):
-            return Server(process, found[1], stderr, greeting)
-    raise AssertionError(f"the server ended with {process.wait()}: {stderr.read_text()}")
-
-
-def end(server: Server) -> None:
-    if server.process.poll() is None:
-        server.process.kill()
-        server.process.wait()
-    assert server.process.stdout
-    server.process.stdout.close()
+from tests.processes import PATIENCE_S, ROOT, Server, end, environment, start
 
 
 @pytest.fixture(scope="session", params=["http2", "grpcio"])

@@ -7,7 +7,7 @@ import pytest
 
 from digitforge import Client, InvalidArgumentError, NotFoundError
 from digitforge.latents import latents
-from tests.end_to_end.conftest import end, start
+from tests.processes import end, start
 from tests.serving import onnx_models
 
 ClientTo = Callable[..., Client]

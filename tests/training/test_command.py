@@ -26,7 +26,11 @@ SMALL = [
     "--discriminator-hidden",
     "32,16",
 ]
-TINY = [*SMALL, *["--images", "1000", "--milestone-images", "500", "--detector-images", "256", "--log-steps", "2"]]
+TINY = [
+    *SMALL,
+    *("--images", "1000", "--milestone-images", "500", "--detector-images", "256", "--detector-pool", "32"),
+    *("--log-steps", "2"),
+]
 
 
 def test_a_run_leaves_everything_in_a_numbered_folder(

@@ -165,3 +165,22 @@ def test_without_measurements_the_last_average_is_taken(data: DataSet, tmp_path:
     assert not generator.training
     assert generator is not gan.ema
     assert not [entry for entry in entries(tmp_path) if "frechet_distance" in entry]
+
+
+def test_who_watches_sees_the_start_and_every_step_and_changes_nothing(data: DataSet, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    watched, alone = new_run(SHORT), new_run(SHORT)
+    train(
+        watched,
+        data,
+        tmp_path / "watched",
+        CPU,
+        StopRequest(),
+        lambda _: None,
+        watch=lambda gan, images_seen: seen.append((gan.steps, images_seen)),
+    )
+    train(alone, data, tmp_path / "alone", CPU, StopRequest(), lambda _: None)
+    assert seen == list(enumerate([0, *by_hand(SHORT, data)[1]]))
+    assert watched.gan is not None
+    assert alone.gan is not None
+    assert same(watched.gan["generator"], alone.gan["generator"])

@@ -1,5 +1,5 @@
-"""A small diffusion model (Ho et al. 2020, DDPM) with a cosine schedule (Nichol and Dhariwal 2021), sampled by DDIM with
-any share of fresh noise (Song et al. 2021).
+"""A small diffusion model (Ho et al. 2020, DDPM) with a cosine schedule (Nichol and Dhariwal 2021), sampled by DDIM
+with any share of fresh noise (Song et al. 2021).
 
 Images are float32[batch, 1, 28, 28] in [-1, 1]; times float32[batch] go from 0, the image, to 1, noise.
 """

@@ -8,7 +8,6 @@ from training.fakes.gan_training import GanRecipe
 from training.fakes.recipe import Recipe
 
 
-
 def _collection(seed: int, images: int, **other: Any) -> GanRecipe:
     """Collections of GANs have one pair of networks for all of them, and train it to the end."""
     return GanRecipe("two dense", width=32, images=images, snapshots=(1.0,), seed=seed, **other)

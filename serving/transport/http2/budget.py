@@ -56,18 +56,16 @@ class Account:
         Raises:
             MessageError: RESOURCE_EXHAUSTED; then they are not held.
         """
-        if count > 0:
+        budget = self._budget
+        if count > 0 and (self.held + count > budget.account_limit or budget.held + count > budget.limit):
             self._make_room(holder, count)
         holder.held_bytes += count
-        self._add(count)
-
-    def _add(self, count: int) -> None:
         self.held += count
-        self._budget.held += count
+        budget.held += count
         if self.held:
-            self._budget.accounts.add(self)
+            budget.accounts.add(self)
         else:
-            self._budget.accounts.discard(self)
+            budget.accounts.discard(self)
 
     def _make_room(self, holder: Holder, count: int) -> None:
         budget, wanted = self._budget, holder.held_bytes + count

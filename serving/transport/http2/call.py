@@ -5,7 +5,7 @@ It is also the context that the servicer is given: a `ServicerContext` as grpc.a
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from functools import partial
 from typing import Any, NoReturn, Protocol, TypeAlias
@@ -18,6 +18,7 @@ from serving.transport.http2.messages import (
     ENCODINGS,
     FIRST_STEP_BYTES,
     STEP_BYTES,
+    Block,
     Fields,
     MessageError,
     MessageReader,
@@ -126,15 +127,14 @@ class Call(Context):
         self._timer: asyncio.TimerHandle | None = None
         self._max_bytes = max_bytes
         self._reader = MessageReader(b"identity", max_bytes)
-        self._message_began = self._loop.time()  # the one that is coming ...
+        self.began = self._message_began = self._loop.time()  # the one that is coming ...
         self._message_bytes = self._message_frames = 0  # ... and what has come of it
 
     # What the connection tells
 
-    def start(self) -> None:
-        """Look at what the header fields ask for."""
+    def start(self, named: Mapping[bytes, bytes]) -> None:
+        """Look at what the header fields, by their names, ask for."""
         try:
-            named = dict(self._fields)
             if (encoding := named.get(b"grpc-encoding")) is not None:
                 self._reader = MessageReader(encoding, self._max_bytes)
             if (timeout := named.get(b"grpc-timeout")) is not None and (seconds := timeout_s(timeout)) < LONGEST_S:
@@ -158,19 +158,19 @@ class Call(Context):
         else:
             self.acknowledge(len(data))
         try:
-            messages = self._reader.feed(data)
-            self.hold(len(data) + MESSAGE_BYTES * len(messages))
+            block = self._reader.feed(data)
+            self.hold(len(data) + MESSAGE_BYTES * block.messages)
             if is_end and not self._reader.is_between_messages:
                 raise MessageError(grpc.StatusCode.INTERNAL, "the request ends within a message")
             if self._stream is not None:
-                self._stream.receive(messages, is_end)
+                self._stream.receive(block, is_end)
             else:
-                self._receive_one(messages, is_end)
+                self._receive_one(block, is_end)
         except MessageError as error:
             self.refuse(error)
             self._cancel()
             return True
-        if messages:
+        if block.messages:
             self._message_bytes = self._message_frames = 0
             return True
         self._message_frames += 1
@@ -179,11 +179,11 @@ class Call(Context):
         self._message_bytes += len(data)
         return self._message_frames < SMALL_FRAMES + self._message_bytes // FRAME_BYTES
 
-    def _receive_one(self, messages: list[Received], is_end: bool) -> None:
-        for message in messages:
-            if self._request is not None:
+    def _receive_one(self, block: Block, is_end: bool) -> None:
+        if block.messages:
+            if block.messages > 1 or self._request is not None:
                 raise MessageError(grpc.StatusCode.UNIMPLEMENTED, "more than one request message has come")
-            self._request = message
+            self._request, _ = block.part(0)
         if is_end and self._task is None:
             if self._request is None:
                 raise MessageError(grpc.StatusCode.UNIMPLEMENTED, "no request message has come")
@@ -380,9 +380,13 @@ class Call(Context):
     async def _answer_one(self, answer: Any) -> None:
         if self.ended or (self._code is not None and self._code is not grpc.StatusCode.OK):
             return
-        frame = await self._framed(self._serialised(answer))
-        if self.ended:
-            return
+        message = self._serialised(answer)
+        if self._encoding is None and len(message) <= LARGE_ANSWER_BYTES:  # most answers
+            frame: tuple[bytes, ...] = (prefixed(message),)
+        else:
+            frame = await self._framed(message)
+            if self.ended:
+                return
         self._connection.check_unread()
         if not self._answering:
             self._begin()
@@ -419,7 +423,8 @@ class Call(Context):
             self._stream.release()
         self._reader.drop()  # as the budget takes its bytes back, whoever still holds the call
         self._request = None
-        self._connection.account.take(self, -self.held_bytes)
+        if self.held_bytes:
+            self._connection.account.take(self, -self.held_bytes)
         self._connection.forget(self)
         for callback in self._done_callbacks:
             self._loop.call_soon(callback, self)

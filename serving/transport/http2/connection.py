@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import grpc
@@ -199,7 +200,8 @@ class Connection(asyncio.Protocol):
     def acknowledge(self, call: Call, count: int) -> None:
         if count:
             self._session.acknowledge(call.stream_id, count)
-            self._flush_soon()
+            if self._session.has_more_to_send():  # libnghttp2 tells the peer of half a window at a time
+                self._flush_soon()
 
     async def drain(self, call: Call) -> None:
         self._flush()
@@ -221,7 +223,8 @@ class Connection(asyncio.Protocol):
         return await self.loop.run_in_executor(self._common.executor, work)
 
     def refused(self, call: Call, error: MessageError) -> None:
-        self._common.observer.call_refused(call.path.decode("latin-1"), error.code, error.reason)
+        seconds = self.loop.time() - call.began
+        self._common.observer.call_refused(call.path.decode("latin-1"), error.code, error.reason, seconds, call)
 
     def forget(self, call: Call) -> None:
         self._calls.pop(call.stream_id, None)
@@ -309,7 +312,8 @@ class Connection(asyncio.Protocol):
             self._fail()
         if self._hung_up or self._transport is None:  # type: ignore[redundant-expr]
             return False
-        self._flush_soon()
+        if self._session.has_more_to_send() or self.unread_bytes or self._early:  # most requests leave nothing to say
+            self._flush_soon()
         calls = (self._session.last_stream_id - last_stream_id) // 2
         self._slice_bytes = SMALL_SLICE_BYTES if calls * CALL_BYTES >= self._slice_bytes else SLICE_BYTES
         if self._taken < len(self._waiting):
@@ -344,13 +348,13 @@ class Connection(asyncio.Protocol):
         except MessageError as error:
             call.refuse(error)
             return
-        call.start()
+        call.start(named)
         if event.end_stream:
             call.receive(b"", True)
 
     def _check(self, method: Method, path: bytes, fields: Fields) -> None:
         """Raises MessageError for a call that is not taken, whatever comes of it."""
-        size = sum([len(name) + len(value) + FIELD_BYTES for name, value in fields])
+        size = len(b"".join(chain.from_iterable(fields))) + len(fields) * FIELD_BYTES
         if size > self.limits.max_header_bytes:
             raise MessageError(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -7,6 +7,7 @@ import base64
 import binascii
 import zlib
 from collections.abc import Iterable
+from typing import NamedTuple
 from urllib.parse import quote_from_bytes
 
 import grpc
@@ -16,6 +17,7 @@ Received = tuple[int, bytes | memoryview]  # a message's flag, and its bytes as 
 MetadataItems = Iterable[tuple[str, str | bytes]]
 
 PREFIX_BYTES = 5  # a flag, whether the message is compressed, and its length in 32 bits
+COPIED_BYTES = 64 * 1024  # a message beyond is a view of what came
 ENCODINGS = {b"identity": 0, b"gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}  # zlib's window bits
 FIRST_STEP_BYTES = 16 * 1024  # of a compressed message that are inflated at once, and ...
 STEP_BYTES = 256 * 1024  # ... at a time from then on
@@ -45,7 +47,7 @@ class MessageError(Exception):
 
 
 class MessageReader:
-    """Parts the bytes of a request's body into its messages, and decompresses one when it is wanted.
+    """Finds the messages in the bytes of a request's body, and decompresses one when it is wanted.
 
     Args:
         encoding: The `grpc-encoding` of the request.
@@ -65,29 +67,28 @@ class MessageReader:
         self._max_bytes = max_bytes
         self._rest = bytearray()
 
-    def feed(self, data: bytes) -> list[Received]:
-        """More of the body; the messages that are whole with it, as they came.
+    def feed(self, data: bytes) -> "Block":
+        """More of the body; the messages that are whole with it.
 
         Raises:
             MessageError: RESOURCE_EXHAUSTED for a message that is too large.
         """
         # Most often it is one message and nothing else.
-        if not self._rest and len(data) >= PREFIX_BYTES and len(data) == PREFIX_BYTES + self._length(data):
-            return [(data[0], data[PREFIX_BYTES:])]
+        if not self._rest and len(data) >= PREFIX_BYTES and len(data) == PREFIX_BYTES + self._length(data, 0):
+            return Block(1, data)
         self._rest += data
-        messages: list[Received] = []
-        while len(self._rest) >= PREFIX_BYTES:
-            end = PREFIX_BYTES + self._length(self._rest)
-            if len(self._rest) < end:
+        count = end = 0
+        while len(self._rest) - end >= PREFIX_BYTES:
+            next_end = end + PREFIX_BYTES + self._length(self._rest, end)
+            if len(self._rest) < next_end:
                 break
-            flag = self._rest[0]
-            if len(self._rest) == end:  # no copy: it may be large
-                messages.append((flag, memoryview(self._rest)[PREFIX_BYTES:]))
-                self._rest = bytearray()
-            else:
-                messages.append((flag, bytes(memoryview(self._rest)[PREFIX_BYTES:end])))
-                del self._rest[:end]
-        return messages
+            count, end = count + 1, next_end
+        if end == len(self._rest):  # no copy: it may be large
+            block, self._rest = self._rest, bytearray()
+            return Block(count, block)
+        block = self._rest[:end]
+        del self._rest[:end]
+        return Block(count, block)
 
     @property
     def is_between_messages(self) -> bool:
@@ -98,8 +99,8 @@ class MessageReader:
         """Let go of what has come of the next message."""
         self._rest = bytearray()
 
-    def _length(self, data: bytes | bytearray) -> int:
-        length = int.from_bytes(data[1:PREFIX_BYTES], "big")
+    def _length(self, data: bytes | bytearray, start: int) -> int:
+        length = int.from_bytes(data[start + 1 : start + PREFIX_BYTES], "big")
         if length > self._max_bytes:
             raise self._too_large(f"{length}")
         return length
@@ -121,6 +122,29 @@ class MessageReader:
         if flag != 1 or not self._window_bits:
             raise MessageError(grpc.StatusCode.INTERNAL, f"a message has flag {flag}, but no grpc-encoding is given")
         return Inflation(message, self._window_bits, self._too_large(f"more than {self._max_bytes}"), self._max_bytes)
+
+
+class Block(NamedTuple):
+    """Whole messages as they came, one after the other.
+
+    They are parted as they are taken: thousands of small ones that wait would be as many objects, and of the memory of
+    small objects Python gives little back.
+
+    Attributes:
+        messages: How many.
+        data: Their bytes, with what goes before each.
+    """
+
+    messages: int
+    data: bytes | bytearray
+
+    def part(self, start: int) -> tuple[Received, int]:
+        """The message that begins there, and where the next one does."""
+        data, first = self.data, start + PREFIX_BYTES
+        end = first + int.from_bytes(data[start + 1 : first], "big")
+        if end - first > COPIED_BYTES:
+            return (data[start], memoryview(data)[first:end]), end
+        return (data[start], bytes(data[first:end])), end
 
 
 class Inflation:

@@ -169,6 +169,13 @@ class Session:
         except ngh2.NGH2Error:
             return 0
 
+    def has_more_to_send(self) -> bool:
+        """Whether there is anything for the peer that its windows let through."""
+        try:
+            return bool(self._http.want_write)
+        except ngh2.NGH2Error:
+            return False
+
     def take(self, amount: int) -> bytes:
         """The next bytes for the peer, at most so many; none: there is nothing to send, or its windows are full.
 

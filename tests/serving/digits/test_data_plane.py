@@ -17,7 +17,7 @@ from google.rpc import code_pb2
 from digitforge.pictures.decoded import Decoded, Found
 from digitforge.verdict import Verdict
 from protos.digits.v1 import digits_pb2 as pb
-from serving.digits.data_plane import DataPlane, Score
+from serving.digits.data_plane import SEEDS, DataPlane, Score
 from serving.digits.pair import Pair
 from serving.digits.picture_line import PictureLine
 from serving.digits.verdicts import Seen
@@ -164,3 +164,13 @@ def test_nothing_is_told_without_asking_a_detector(model_repository: Path, tmp_p
             await data_plane.score(nothing, 9)
 
     with_data_plane(repository, unknown_version)
+
+
+def test_no_two_calls_without_a_seed_have_the_same_images(model_repository: Path) -> None:
+    async def ask(data_plane: DataPlane) -> None:
+        calls = 2 * SEEDS + 1  # so that more have to be drawn, twice
+        seeds = {data_plane.order(None, 1, 0, None, 0, 1).seed for _ in range(calls)}
+        assert len(seeds) == calls
+        assert max(seeds) > 2**60
+
+    with_data_plane(model_repository, ask)

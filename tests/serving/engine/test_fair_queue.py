@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from serving.engine.fair_queue import ASKER, FairQueue, Room
+from serving.errors import DeadlineExceededError, InternalError, ResourceExhaustedError
 
 
 @pytest.mark.parametrize(
@@ -51,5 +52,53 @@ def test_what_all_fits_is_taken_whole_but_for_those_who_have_gone() -> None:
         gone.future.cancel()
         assert queue.take(504) == [(large, slice(0, 500)), (small, slice(0, 1))]
         assert (queue.rows, len(queue), gone.taken) == (0, 0, 0)
+
+    asyncio.run(test())
+
+
+def row(request: dict[str, np.ndarray]) -> np.ndarray:
+    found = np.empty(1, object)
+    found[0] = request
+    return found
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        {"x": np.zeros((1, 300), np.uint8)},
+        {"x": np.zeros((1, 100), np.uint8), "y": np.zeros((1, 200), np.uint8)},
+        {"x": np.array([b"a" * 292], object)},  # beside the 8 bytes of the place where it stands
+        {"request": row({"x": np.zeros(292, np.uint8)})},
+    ],
+    ids=["one", "two", "texts", "a whole request"],
+)
+def test_bytes_that_wait_are_bounded_and_given_back_however_they_leave(rows: dict[str, np.ndarray]) -> None:
+    async def test() -> None:
+        room = Room(100, max_bytes=1000)
+        queue = FairQueue(room)
+        taken, late, given_up = (queue.put(rows, deadline) for deadline in (None, 0.0, None))
+        assert room.size == 900
+        with pytest.raises(ResourceExhaustedError, match="900 bytes of rows are waiting and 300 more"):
+            queue.put(rows, None)
+        queue.give_up(given_up, InternalError("gone"))
+        assert [entry for entry, _ in queue.take(100)] == [taken]
+        assert room.size == 0
+        assert isinstance(late.future.exception(), DeadlineExceededError)
+        assert given_up.future.exception() is not None
+
+    asyncio.run(test())
+
+
+def test_what_is_larger_than_the_room_waits_alone() -> None:
+    async def test() -> None:
+        room = Room(100, max_bytes=1000)
+        queue = FairQueue(room)
+        queue.put({"x": np.zeros((10, 500), np.uint8)}, None)
+        with pytest.raises(ResourceExhaustedError):
+            queue.put({"x": np.zeros((1, 1), np.uint8)}, None)
+        queue.take(5)  # a half: all of it is still held
+        assert room.size == 5000
+        queue.take(5)
+        assert room.size == 0
 
     asyncio.run(test())

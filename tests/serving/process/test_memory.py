@@ -1,5 +1,8 @@
 """What a burst leaves behind is given back once a worker is quiet, and told where it cannot be."""
 
+import platform
+import subprocess
+import sys
 import time
 
 import pytest
@@ -65,3 +68,31 @@ def test_what_was_freed_between_what_is_in_use_goes_back_to_the_system() -> None
     trim()
     assert before - resident_bytes() > 60 << 20
     assert len(kept) == 15
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a heap for each thread is glibc's way")
+def test_threads_take_their_memory_from_one_heap() -> None:
+    program = """
+import ctypes, threading
+from pathlib import Path
+from serving.process.memory import share_one_heap
+
+share_one_heap()
+malloc = ctypes.CDLL(None).malloc
+malloc.restype = ctypes.c_void_p
+places = []
+
+def work():
+    together.wait()  # all are there at once
+    places.extend(malloc(1000) for _ in range(100))
+
+together = threading.Barrier(4)
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+(heap,) = [line.split()[0] for line in Path("/proc/self/maps").read_text().splitlines() if line.endswith("[heap]")]
+start, end = (int(each, 16) for each in heap.split("-"))
+print(sum(start <= place < end for place in places))
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == "400\n"

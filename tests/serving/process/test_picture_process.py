@@ -48,12 +48,13 @@ class Processes:
         self._stderr = stderr.open("w")
         self.running: list[subprocess.Popen[bytes]] = []
 
-    def start(self, limits: Limits | None = None) -> subprocess.Popen[bytes]:
+    def start(self, limits: Limits | None = None, before: str = "") -> subprocess.Popen[bytes]:
+        """Begin another one, which runs a line of Python first."""
         limits = limits or Limits.of(25 * MEGAPIXEL, 60)
         number = str(self.theirs.fileno())
         of_each = map(str, (limits.pixels, limits.seconds, limits.memory))
         self.running.append(
-            subprocess.Popen([sys.executable, "-c", SCRIPT, number, *of_each], cwd=ROOT,
+            subprocess.Popen([sys.executable, "-c", before + SCRIPT, number, *of_each], cwd=ROOT,
                 pass_fds=[self.theirs.fileno()], stderr=self._stderr)
         )  # fmt: skip
         return self.running[-1]
@@ -113,14 +114,14 @@ def test_what_is_refused_comes_back_with_its_reason(processes: Processes) -> Non
 
 
 def test_picture_that_takes_longer_than_the_limit_is_refused_and_the_next_one_is_decoded(processes: Processes) -> None:
-    processes.start(Limits.of(25 * MEGAPIXEL, 0.3))
-    with pytest.raises(PictureError, match=r"takes longer to decode than the limit of 0.3 s"):
-        processes.decode(slow())
+    processes.start(Limits.of(25 * MEGAPIXEL, 1))
+    with pytest.raises(PictureError, match=r"takes longer to decode than the limit of 1 s"):
+        processes.decode(slow(36))
     assert small_is_decoded(processes)
 
 
 def test_file_that_never_comes_keeps_nobody_waiting_for_ever(processes: Processes) -> None:
-    processes.start(Limits.of(25 * MEGAPIXEL, 0.05))
+    processes.start(Limits.of(25 * MEGAPIXEL, 0.5))
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
@@ -129,7 +130,7 @@ def test_file_that_never_comes_keeps_nobody_waiting_for_ever(processes: Processe
         assert ours.recv(1) == TAKEN
         with ours.makefile("rb") as stream:
             answer = Answer.unpack(bytearray(stream.read()))
-        assert answer == Answer(REFUSED, b"takes longer to decode than the limit of 0.05 s")
+        assert answer == Answer(REFUSED, b"takes longer to decode than the limit of 0.5 s")
     assert small_is_decoded(processes)
 
 
@@ -258,6 +259,14 @@ def test_process_that_is_told_to_stop_leaves_no_decoder_behind(processes: Proces
                 await picture
 
     asyncio.run(run())
+
+
+def test_process_that_is_told_to_stop_while_it_forks_stops(processes: Processes) -> None:
+    to_itself = "import os, signal; os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGTERM))"
+    process = processes.start(before=to_itself)
+    with pytest.raises(InternalError, match="has ended"):
+        processes.decode(SMALL)
+    assert process.wait(PATIENCE_S) == 0
 
 
 def test_damage_writes_no_lines_into_the_log(processes: Processes, tmp_path: Path) -> None:

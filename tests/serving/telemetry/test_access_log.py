@@ -2,8 +2,13 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Coroutine
+from select import PIPE_BUF
+from threading import Thread
 from typing import Any
+
+import pytest
 
 from serving.telemetry.access_log import MOST_BATCHES, MOST_LINES, AccessLog
 from serving.telemetry.families import FAMILIES, UNLOGGED
@@ -82,6 +87,28 @@ def test_reader_that_reads_nothing_holds_nobody_up_and_what_is_lost_is_counted()
 
     run(test())
     os.close(reading)  # the other end stays: the thread may still be about to write to it
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a pipe of packets")
+def test_what_is_written_at_once_is_whole_lines_that_those_of_other_workers_do_not_mix_with() -> None:
+    reading, writing = os.pipe2(os.O_DIRECT)
+    packets: list[bytes] = []
+    reader = Thread(target=lambda: packets.extend(iter(lambda: os.read(reading, 2 * PIPE_BUF), b"")))
+    reader.start()
+
+    async def test() -> None:
+        log = AccessLog("all", "text", Store(FAMILIES, 1).slot(0).value(UNLOGGED), writing)
+        for number in range(300):
+            log.add(f"Test/{'a' * (number % 50)}", "OK", 0.001, call())
+        log.close()
+
+    run(test())
+    os.close(writing)
+    reader.join(PATIENCE_S)
+    os.close(reading)
+    assert all(packet.endswith(b"request_id=mine\n") for packet in packets)
+    assert b"".join(packets).count(b"\n") == 300
+    assert len(packets) < 20
 
 
 def test_lines_beyond_the_most_between_two_flushes_are_counted_and_not_written() -> None:

@@ -5,14 +5,16 @@ import gzip
 import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from typing import Any
 
 import grpc
 import pytest
 from h2.settings import SettingCodes
 
+from serving.transport.http2.connection import SLICE_BYTES, SMALL_SLICE_BYTES
 from serving.transport.http2.messages import prefixed
 from serving.transport.http2.server import Server
-from serving.transport.http2.session import STREAM_WINDOW
+from serving.transport.http2.session import STREAM_WINDOW, Session
 from tests.serving.transport.http2.echo import LIMIT, LIMITS, Echo, with_raw_client
 from tests.serving.transport.http2.raw_client import Call, RawClient, raw_client
 
@@ -265,3 +267,59 @@ def test_as_many_calls_at_a_time_as_the_server_says_are_answered() -> None:
             assert (await client.answer(call)).body == prefixed(b"a")
 
     with_raw_client(test)
+
+
+def test_where_calls_come_dense_the_next_slices_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    slices: list[int] = []
+    take = Session.receive
+
+    def receive(self: Session, data: bytes) -> list[Any]:
+        slices.append(len(data))
+        return take(self, data)
+
+    monkeypatch.setattr(Session, "receive", receive)
+
+    async def test(client: RawClient, echo: Echo, server: Server) -> None:
+        await client.round_trip()
+        slices.clear()
+        flush, nothing = client.flush, lambda _raw=b"": None
+        client.flush = nothing  # type: ignore[method-assign]  # so that all comes at once
+        calls = []
+        for _ in range(LIMITS.max_streams - 1):
+            calls.append(client.begin("/Echo/One"))
+            client.http.send_data(calls[-1].stream_id, prefixed(b"a" * 100), end_stream=True)
+        client.http.send_data(client.begin("/Echo/One").stream_id, prefixed(bytes(3 * FRAME))[:FRAME])
+        client.flush = flush  # type: ignore[method-assign]
+        client.flush()
+        for call in calls:
+            assert (await client.answer(call)).body == prefixed(b"a" * 100)
+        # The first calls, then small slices for as long as calls begin, and large ones again for what has no call.
+        assert slices[0] == SLICE_BYTES
+        assert slices[1:4] == [SMALL_SLICE_BYTES] * 3
+        assert slices[-1] <= SLICE_BYTES
+        assert max(slices[4:]) == SLICE_BYTES
+
+    with_raw_client(test)
+
+
+def test_messages_that_wait_are_no_objects_each() -> None:
+    waiting = 300
+
+    async def test(client: RawClient, echo: Echo, server: Server) -> None:
+        calls = [client.begin("/Echo/HoldStream") for _ in range(50)]
+        await client.round_trip()
+        gc.collect()
+        tracemalloc.start()
+        for call in calls:
+            await client.send(call, prefixed(bytes(20)) * waiting)
+        await client.round_trip()
+        found = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "*/http2/*_stream.py")])
+        found_in_blocks = sum(each.count for each in found.statistics("filename"))
+        assert found_in_blocks < 50 * waiting / 10
+        tracemalloc.stop()
+        echo.released.set()
+        for call in calls:
+            await client.send(call, b"", is_end=True)
+            assert (await client.answer(call)).body == prefixed(str(20 * waiting).encode())
+
+    with_raw_client(test, held_bytes=2**26, connection_held_bytes=2**26)

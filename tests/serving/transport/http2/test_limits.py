@@ -369,7 +369,7 @@ def test_observer_is_told_of_connections_and_of_refusals() -> None:
         def connection_closed(self) -> None:
             told.append("closed")
 
-        def call_refused(self, path: str, code: grpc.StatusCode, reason: str) -> None:
+        def call_refused(self, path: str, code: grpc.StatusCode, reason: str, seconds: float, context: Any) -> None:
             told.append((path, code, reason))
 
     async def run() -> None:

@@ -1,0 +1,170 @@
+// The school: how two networks teach each other, in six short scenes, on three recorded runs of the trainer.
+
+import { calm, choice, h, sceneHead, settled } from "../dom.js";
+import { link } from "../router.js";
+import { CHAPTERS } from "../school/chapters.js";
+import { player } from "../school/player.js";
+import { NAMES, recording } from "../school/recording.js";
+import { number, runView } from "../school/view.js";
+import { loadWords, t } from "../words.js";
+
+const REMEMBER_MS = 250;
+
+const narrow = () => matchMedia("(max-width: 560px)").matches;
+
+/**
+ * @typedef {import("../school/recording.js").Recording} Recording
+ * @typedef {{chapter: number, run: string, at: number | null}} State run: "" is the chapter's own, at: null its beginning
+ */
+
+/** @type {import("../router.js").Mount} */
+export async function mount(section, context) {
+  await loadWords("school");
+  if (context.signal.aborted) return;
+  let state = read(context.params);
+  /** @type {{show: (moment: number) => void}[]} */
+  let views = [];
+  /** @type {Recording[]} */
+  let runs = [];
+  let turn = 0;
+
+  const remember = settled(REMEMBER_MS, () => context.replace(forLink({ ...state, at: controls.moment })));
+  const controls = player({
+    signal: context.signal,
+    say: (moment) => t("school.when", { images: number(runs[0]?.told.images[moment] ?? 0) }),
+    show(moment) {
+      for (const view of views) view.show(moment);
+      remember();
+    },
+  });
+  const chapters = h("ol", { class: "school-chapters" });
+  const text = h("article", { class: "school-text" });
+  const stage = h("div", { class: "school-stage", "aria-busy": "true" });
+  const choices = h("div");
+  section.append(
+    sceneHead(t("school.title"), t("school.lead")),
+    h("nav", { "aria-label": t("school.chapters") }, chapters),
+    h("div", { class: "school" }, text, h("div", { class: "card school-bench" }, choices, controls.element, stage)),
+  );
+
+  /** @param {Partial<State>} changed */
+  function go(changed) {
+    state = { ...state, at: null, ...changed };
+    context.push(forLink(state));
+    void build({ playing: true });
+  }
+
+  /** @param {{playing?: boolean}} [options] */
+  async function build({ playing = false } = {}) {
+    const mine = ++turn;
+    controls.pause();
+    const chapter = CHAPTERS[state.chapter - 1];
+    if (!chapter) return;
+    const shown = state.run || chapter.run;
+    chapters.replaceChildren(...CHAPTERS.map((each, i) => chapterLink(each.key, i + 1, state.chapter)));
+    text.replaceChildren(...chapterText(chapter, state.chapter, go));
+    choices.replaceChildren(runChoice(shown, (run) => go({ run: run === chapter.run ? "" : run })));
+    stage.setAttribute("aria-busy", "true");
+    const loaded = await Promise.all((shown === "all" ? NAMES : NAMES.filter((name) => name === shown)).map(recording));
+    if (mine !== turn || context.signal.aborted) return;
+    runs = loaded;
+    const together = runs.length > 1;
+    const panels = together ? chapter.panels.filter((panel) => panel !== "push" && panel !== "curves") : chapter.panels;
+    const made = runs.map((run) =>
+      runView(run, { panels, columns: together || narrow() ? 5 : 10, ...(together ? { title: t(`school.run.${run.name}`) } : {}) }),
+    );
+    stage.replaceChildren(...made.map((view) => view.element));
+    stage.dataset.runs = String(runs.length);
+    text.querySelector("aside")?.append(...howToRepeat(chapter, runs));
+    stage.setAttribute("aria-busy", "false");
+    views = made;
+    const moments = runs[0]?.told.images.length ?? 1;
+    const [from = 0, to = 0] = [chapter.from, chapter.to].map((share) => Math.round(share * (moments - 1)));
+    controls.of(moments);
+    controls.go(Math.min(state.at ?? (calm() ? to : from), moments - 1));
+    if (playing && state.at === null && !calm()) controls.play(to);
+  }
+
+  context.onParams((params) => {
+    state = read(params);
+    void build({ playing: true });
+  });
+  await build({ playing: true });
+}
+
+/**
+ * @param {URLSearchParams} params
+ * @returns {State}
+ */
+function read(params) {
+  const chapter = Number(params.get("chapter"));
+  const run = params.get("run") ?? "";
+  const at = params.get("at") ?? "";
+  return {
+    chapter: chapter >= 1 && chapter <= CHAPTERS.length && Number.isInteger(chapter) ? chapter : 1,
+    run: [...NAMES, "all"].includes(run) ? run : "",
+    at: /^\d{1,4}$/.test(at) ? Number(at) : null,
+  };
+}
+
+/** @param {State} state */
+const forLink = ({ chapter, run, at }) => ({ chapter, run, at });
+
+/**
+ * @param {string} key
+ * @param {number} place
+ * @param {number} current
+ */
+const chapterLink = (key, place, current) =>
+  h(
+    "li",
+    {},
+    h(
+      "a",
+      { href: link("school", { chapter: place }), "aria-current": place === current && "step" },
+      h("span", { class: "school-number", "aria-hidden": "true" }, String(place)),
+      h("span", { class: "school-name" }, t(`school.${key}.short`)),
+    ),
+  );
+
+/**
+ * @param {import("../school/chapters.js").Chapter} chapter
+ * @param {number} place
+ * @param {(changed: Partial<State>) => void} go
+ */
+function chapterText(chapter, place, go) {
+  /**
+   * @param {number} to
+   * @param {string} label
+   */
+  const step = (to, label) =>
+    h("button", { type: "button", disabled: !CHAPTERS[to - 1], on: { click: () => go({ chapter: to, run: "" }) } }, t(label));
+  const key = `school.${chapter.key}`;
+  return [
+    h("h2", {}, t(`${key}.title`)),
+    ...Array.from({ length: chapter.paragraphs }, (_, i) => h("p", {}, t(`${key}.${i + 1}`))),
+    chapter.provoked &&
+      h("aside", { class: "school-provoked" }, h("h3", {}, t("school.provoked")), h("p", {}, t(`${key}.provoked`))),
+    h("div", { class: "row" }, step(place - 1, "school.previous"), step(place + 1, "school.next")),
+  ].filter((part) => part instanceof Node);
+}
+
+/**
+ * @param {import("../school/chapters.js").Chapter} chapter
+ * @param {Recording[]} loaded
+ */
+function howToRepeat(chapter, loaded) {
+  const told = loaded.find(({ name }) => name === (chapter.run === "all" ? "balanced" : chapter.run))?.told;
+  if (!told) return [];
+  const words = told.governor_would_say;
+  return [...(words ? [h("p", {}, t("school.would_say", { words }))] : []), h("code", {}, told.command)];
+}
+
+/**
+ * @param {string} value
+ * @param {(run: string) => void} choose
+ */
+function runChoice(value, choose) {
+  const options = [...NAMES, "all"].map((name) => ({ value: name, label: t(`school.run.${name}`) }));
+  return choice({ label: t("school.run"), name: "school-run", options, value, choose });
+}

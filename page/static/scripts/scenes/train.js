@@ -1,0 +1,147 @@
+// Train live: give each network a learning rate, start, and watch how the fight goes.
+
+import { startTraining, stopTraining, training } from "../api.js";
+import { choice, h, sceneHead, slider } from "../dom.js";
+import { watch } from "../train/watch.js";
+import { t } from "../words.js";
+
+const EVEN = 0.003; // the default preset's
+const LENGTHS = [10_000, 30_000, 60_000];
+const MATCHES = { even: [1, 1], inspector: [0.03, 3], forger: [10, 0.03] };
+
+/** @type {import("../router.js").Mount} */
+export async function mount(section, context) {
+  const { signal } = context;
+  let now = await training(signal);
+  if (signal.aborted) return;
+  section.append(sceneHead(t("train.title"), t("train.lead")));
+  if (!now.allowed) {
+    section.append(
+      h(
+        "div",
+        { class: "card train-off" },
+        h("h2", {}, t("train.off")),
+        h("p", {}, t("train.off_why")),
+        h("pre", {}, h("code", {}, "digitforge-page --allow-training")),
+        h("p", {}, h("a", { href: "#/school" }, t("train.off_school"))),
+      ),
+    );
+    return;
+  }
+
+  const state = readRates(context.params);
+  let turn = new AbortController();
+  signal.addEventListener("abort", () => turn.abort());
+  const place = h("div", { class: "train-place" });
+  const note = h("p", { class: "note", "aria-live": "polite" });
+  const start = h("button", { type: "button", class: "main", on: { click: go } }, t("train.start"));
+  const stop = h("button", { type: "button", on: { click: halt } }, t("train.stop"));
+  const rates = h("div", { class: "train-rates" });
+  section.append(
+    h(
+      "div",
+      { class: "card train-controls" },
+      choice({
+        label: t("train.match"),
+        name: "match",
+        value: "",
+        options: Object.keys(MATCHES).map((value) => ({ value, label: t(`train.match_${value}`) })),
+        choose(name) {
+          const [g = 1, d = 1] = MATCHES[/** @type {keyof typeof MATCHES} */ (name)];
+          Object.assign(state, { g, d });
+          showRates();
+        },
+      }),
+      rates,
+      choice({
+        label: t("train.length"),
+        name: "length",
+        value: String(state.images),
+        options: LENGTHS.map((images) => ({ value: String(images), label: images.toLocaleString() })),
+        choose(images) {
+          state.images = Number(images);
+          context.replace(state);
+        },
+      }),
+      h("div", { class: "row" }, start, stop),
+      note,
+    ),
+    place,
+  );
+
+  function showRates() {
+    /** @param {"g" | "d"} which */
+    const of = (which) =>
+      slider({
+        label: t(which === "g" ? "train.lr_g" : "train.lr_d"),
+        min: -2,
+        max: 2,
+        step: 0.1,
+        value: Math.log10(state[which]),
+        say: (power) => t("train.rate", { rate: (EVEN * 10 ** power).toPrecision(2) }),
+        change(power) {
+          state[which] = Number((10 ** power).toPrecision(3));
+          context.replace(state);
+        },
+      });
+    rates.replaceChildren(of("d"), of("g"));
+    context.replace(state);
+  }
+
+  function buttons() {
+    start.disabled = now.running;
+    stop.disabled = !now.running;
+  }
+
+  async function go() {
+    start.disabled = true;
+    note.textContent = "";
+    try {
+      now = await startTraining({ lr_g: EVEN * state.g, lr_d: EVEN * state.d, images: state.images });
+      look();
+    } catch (error) {
+      note.textContent = error instanceof Error ? error.message : String(error);
+      now = await training(signal);
+      look();
+    }
+  }
+
+  async function halt() {
+    stop.disabled = true;
+    note.textContent = t("train.stopping");
+    try {
+      await stopTraining();
+    } catch (error) {
+      note.textContent = error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  function look() {
+    buttons();
+    turn.abort();
+    turn = new AbortController();
+    if (!now.run) return place.replaceChildren();
+    place.replaceChildren(watch({ run: now.run, ended, signal: turn.signal }));
+  }
+
+  /**
+   * @param {string} how
+   * @param {string} message
+   */
+  function ended(how, message) {
+    now = { ...now, running: false };
+    buttons();
+    note.textContent = how === "failed" ? message : t(`train.${how}`);
+  }
+
+  showRates();
+  look();
+}
+
+/** @param {URLSearchParams} params */
+function readRates(params) {
+  /** @param {string} name */
+  const factor = (name) => Math.min(100, Math.max(0.01, Number(params.get(name)) || 1));
+  const images = Number(params.get("images"));
+  return { g: factor("g"), d: factor("d"), images: LENGTHS.includes(images) ? images : 30_000 };
+}
