@@ -54,7 +54,7 @@ help:
 	@echo "  make test                 everything that the tests need, and the tests"
 	@echo
 	@echo "  make train                a run in artifacts/runs    [TRAIN_ARGS=\"--preset article\", DATA_DIR=...]"
-	@echo "  make fakes                the models of other makers whose fakes a detector learns from (about 20 minutes of one core)    [FAKES_ARGS=\"--only dcgan\"]"
+	@echo "  make fakes                the models of other makers whose fakes a detector learns from (about an hour and a quarter of one core)    [FAKES_ARGS=\"--only dcgan\"]"
 	@echo "  make export               the latest run as the next version in artifacts/models    [RUN=..., EXPORT_ARGS=\"--variants fp16,int8\"]"
 	@echo "  make inspect              what an exported version is    [INSPECT=models]"
 	@echo "  make evaluate             measure the latest run, or a model repository    [WHAT=models, EVALUATE_ARGS=--tstr]"
