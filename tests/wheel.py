@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-TOP_LEVEL = {"digitforge", "evaluation", "export", "judge", "protos", "serving", "training"}
+TOP_LEVEL = {"digitforge", "evaluation", "export", "judge", "page", "protos", "serving", "training"}
 CLIENT = {
     "digitforge",
     "googleapis-common-protos",
@@ -130,6 +130,8 @@ def test_wheel_holds_the_rooms_the_stubs_and_the_pair_and_nothing_else(wheel: Pa
     shipped = set(run("git", "ls-files", "models", where=ROOT).split())
     place = "serving/repository/"
     assert {name.removeprefix(place) for name in names if name.startswith(f"{place}models/")} == shipped
+    shown = set(run("git", "ls-files", "page/static", where=ROOT).split())
+    assert {name for name in names if name.startswith("page/static/")} == shown
 
 
 def test_wheel_asks_for_the_grpc_and_the_protobuf_that_its_stubs_ask_for(wheel: Path) -> None:
