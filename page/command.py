@@ -6,8 +6,8 @@ import sys
 from contextlib import ExitStack
 from importlib.metadata import version as package_version
 
-from digitforge.commands.options import addresses, seconds, whole
-from digitforge.connection import ADDRESS_VARIABLE, PORT, Endpoint
+from digitforge.commands.options import add_server, seconds, whole
+from digitforge.connection import Endpoint
 from digitforge.errors import UnreachableError
 from page.app import build_app
 from page.beside import ServerEndedError, server_beside
@@ -88,12 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="exit codes: 0 stopped, 1 failed, 2 wrong options",
     )
     parser.add_argument("--version", action="version", version=f"digitforge {package_version('digitforge')}")
-    parser.add_argument(
-        "--address",
-        type=addresses,
-        metavar="HOST:PORT",
-        help=f"the server's, or several with commas, or unix:PATH (default: {ADDRESS_VARIABLE}, else localhost:{PORT})",
-    )
+    add_server(parser)
     parser.add_argument(
         "--with-server", action="store_true", help="start a server at that address too, which ends with the page"
     )

@@ -16,14 +16,19 @@ class UsageError(Exception):
     """Options that do not go together."""
 
 
-def add_address(parser: argparse.ArgumentParser) -> None:
-    """Which server, and how long it may take."""
+def add_server(parser: argparse.ArgumentParser) -> None:
+    """Which server."""
     parser.add_argument(
         "--address",
         type=addresses,
         metavar="HOST:PORT",
         help=f"the server's, or several with commas, or unix:PATH (default: {ADDRESS_VARIABLE}, else localhost:{PORT})",
     )
+
+
+def add_address(parser: argparse.ArgumentParser) -> None:
+    """Which server, and how long it may take."""
+    add_server(parser)
     parser.add_argument(
         "--timeout-s",
         type=seconds,

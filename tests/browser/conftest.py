@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.processes import ROOT, end, start, start_page
+from tests.pages import address, page_address
+
+__all__ = ["address", "page_address"]  # fixtures
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
@@ -17,22 +19,6 @@ AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
 PATIENCE_MS = 20_000
 
 Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Of a server of the shipped pair, for all tests together."""
-    server = start(ROOT / "models", tmp_path_factory.mktemp("server") / "stderr")
-    yield server.address
-    end(server)
-
-
-@pytest.fixture(scope="session")
-def page_address(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Of a page beside it, on which visitors may not train."""
-    page = start_page(address, tmp_path_factory.mktemp("page") / "stderr")
-    yield page.address
-    end(page)
 
 
 @pytest.fixture(scope="session")
