@@ -7,6 +7,10 @@ from PIL import Image
 GRID = 48  # the lighting varies slowly: it is estimated on a grid of at most so many points a side
 SPREAD = 3.0  # points of the grid that a pixel of paper lights up
 AROUND = 8.0  # points of a grid twice as fine: how far a pixel's surroundings go when light ink is told from dark
+FLAT = 8.0  # levels: a drawing's or a scan's paper is of one level, all but for JPEG's noise, ...
+FLAT_SHARE = 0.35  # ... and so much of the picture at least; what is drawn tight covers half
+SHADE = 48.0  # levels: what is so near to the paper, and not of its level, is light and shade ...
+SHADED = 0.2  # ... where it is more of the picture than soft edges are
 TERMS = 6  # of a polynomial of second degree in two variables
 ROUNDS = 5
 WEAK = 0.6  # of Otsu's threshold: a stroke in the light is fainter than one in the shade, and is not to be broken
@@ -26,15 +30,11 @@ def ink_map(grey: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
         All 0 where there is no ink.
     """
     height, width = grey.shape
-    small = _resized(grey, _grid_size(height, width, GRID))
     ink_is_light = _ink_is_light(grey)
-    paper = _first_guess(small)
-    for _ in range(2):
-        contrast = _contrast(small, paper, ink_is_light)
-        deviation = _deviation(contrast)
-        on_paper = contrast < max(otsu(contrast) * 0.5, NOISE * deviation, FAINTEST / 4)
-        paper = _smoothed(small, on_paper, paper)
-    contrast = _contrast(grey, _resized(paper, (width, height)), ink_is_light)
+    paper = _flat_paper(grey, ink_is_light)
+    if paper is None:
+        paper = _resized(_lit_paper(_resized(grey, _grid_size(height, width, GRID)), ink_is_light), (width, height))
+    contrast = _contrast(grey, paper, ink_is_light)
     split = otsu(contrast)
     below, above = contrast[contrast <= split], contrast[contrast > split]
     noise = float(np.sqrt(np.square(below).mean())) if below.size else 0.0
@@ -77,6 +77,30 @@ def _ink_is_light(grey: NDArray[np.float32]) -> bool:
 def surroundings(values: NDArray[np.float32], spread: float) -> NDArray[np.float32]:
     """The mean around each of float32[height, width], by a Gaussian of so many points."""
     return _blurred(values, spread) / _blurred(np.ones_like(values), spread)
+
+
+def _flat_paper(grey: NDArray[np.float32], ink_is_light: bool) -> NDArray[np.float32] | None:
+    """The level float32[1, 1] of paper that no light falls on; None where light and shade have to be told from ink.
+
+    In a picture that its digit fills they cannot be told: much of what lies around a stroke is other strokes.
+    """
+    level = grey.min() if ink_is_light else grey.max()
+    away = np.abs(grey - level)
+    is_paper = away <= FLAT
+    if is_paper.mean() < FLAT_SHARE or np.mean(away <= SHADE) - is_paper.mean() > SHADED:
+        return None
+    return np.full((1, 1), np.median(grey[is_paper]), np.float32)
+
+
+def _lit_paper(small: NDArray[np.float32], ink_is_light: bool) -> NDArray[np.float32]:
+    """The brightness of paper in light and shade: a smooth surface that most of float32[rows, columns] lies on."""
+    paper = _first_guess(small)
+    for _ in range(2):
+        contrast = _contrast(small, paper, ink_is_light)
+        deviation = _deviation(contrast)
+        on_paper = contrast < max(otsu(contrast) * 0.5, NOISE * deviation, FAINTEST / 4)
+        paper = _smoothed(small, on_paper, paper)
+    return paper
 
 
 def _first_guess(small: NDArray[np.float32]) -> NDArray[np.float32]:

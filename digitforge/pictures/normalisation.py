@@ -17,7 +17,7 @@ from digitforge.pictures.decoded import Decoded, Found
 from digitforge.pictures.form import in_form, is_even
 from digitforge.pictures.ink import ink_map, robust_fit
 from digitforge.pictures.lines import without_lines
-from digitforge.pictures.sheet import find_sheet
+from digitforge.pictures.sheet import SMALLEST, find_sheet
 from digitforge.pictures.sizes import SIDE
 
 BOX = 20
@@ -46,7 +46,7 @@ def normalise(picture: Image.Image) -> Decoded:
         return decoded
     work, scale = _work_size(picture)
     found = None
-    if (sheet := find_sheet(np.asarray(work, np.float32))) is not None:
+    if max(picture.size) >= SMALLEST and (sheet := find_sheet(np.asarray(work, np.float32))) is not None:
         left, top, right, bottom = sheet
         width, height = picture.size
         part = picture.crop((round(left * width), round(top * height), round(right * width), round(bottom * height)))

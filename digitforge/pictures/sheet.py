@@ -14,6 +14,10 @@ AREA = 0.25  # of the picture that it covers at least
 FULL = 0.8  # of its box that a sheet fills, turned by a few degrees; a round digit fills 0.785
 INK = 0.35  # of a sheet at most
 BETWEEN = 0.2  # of the cells at most are of a level in between: a sheet's border is sharp, and light's is not
+CORNERS = 0.1  # of a side at each end, where the sides next to it begin
+BENT = 0.04  # of the other side: its outline keeps so close to a straight line, and a thick zero's or eight's does not ...
+NOTCHED = 0.2  # ... but for so much of it, where ink reaches it
+SMALLEST = 48  # pixels of the picture's longer side: in fewer a digit on a sheet would not be legible
 TRIMMED = 0.97  # of a side of the part that is kept is sheet
 
 
@@ -59,6 +63,8 @@ def find_sheet(grey: NDArray[np.float32]) -> tuple[float, float, float, float] |
     area = int(filled.sum())
     if box < AREA * cells.size or area < FULL * box or sizes.max() < (1 - INK) * area:
         return None
+    if not _is_straight(filled[top:bottom, left:right]):
+        return None
     top, left, bottom, right = _trimmed(filled, (top, left, bottom, right))
     if min(bottom - top, right - left) < NARROWEST:
         return None
@@ -71,6 +77,20 @@ def _filled(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
     after = [np.flip(np.logical_or.accumulate(np.flip(region, axis), axis=axis), axis) for axis in (0, 1)]
     filled: NDArray[np.bool_] = before[0] & after[0] & before[1] & after[1]
     return filled
+
+
+def _is_straight(filled: NDArray[np.bool_]) -> bool:
+    """Whether a region bool[rows, columns], in its box, has a straight outline along each side, but for the corners."""
+    for part in (filled, filled[::-1], filled.T, filled.T[::-1]):
+        depth, length = part.shape
+        cut = round(CORNERS * length)
+        begins = part.argmax(axis=0)[cut : length - cut]
+        half = len(begins) // 2
+        slope = (np.median(begins[-half:]) - np.median(begins[:half])) / max(len(begins) - half, 1)
+        rest = begins - slope * np.arange(len(begins))
+        if np.mean(np.abs(rest - np.median(rest)) > max(1.0, BENT * depth)) > NOTCHED:
+            return False
+    return True
 
 
 def _trimmed(filled: NDArray[np.bool_], box: tuple[int, ...]) -> tuple[int, int, int, int]:

@@ -117,3 +117,13 @@ def test_narrow_sheet_on_a_desk_is_not_the_digit() -> None:
     table.paste(sheet, (30, 300))
     expected, found = normalise(page(SEVEN)).pixels.astype(float), normalise(table)
     assert np.abs(found.pixels - expected).mean() < 0.15 * expected.mean()
+
+
+@pytest.mark.parametrize("times", [1, 6])
+@pytest.mark.parametrize(("wide", "high"), [(12, 17), (14, 17), (14, 20)])
+def test_thick_zero_is_no_sheet(times: int, wide: int, high: int) -> None:
+    left, top, right, bottom = (28 - wide) // 2, 5, (28 + wide) // 2, 5 + high
+    image = Image.new("L", (28 * times, 28 * times), 255)
+    box = (left * times, top * times, right * times, bottom * times)
+    ImageDraw.Draw(image).rounded_rectangle(box, 0.45 * wide * times, outline=0, width=4 * times)
+    assert not normalise(image).pixels[14, 13:15].any()
