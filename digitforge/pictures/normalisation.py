@@ -1,9 +1,9 @@
 """A picture of a digit in MNIST's form: white ink on black, in a box of 20x20, its centre of mass in the middle.
 
-MNIST's way (LeCun et al. 1998, "Gradient-Based Learning Applied to Document Recognition", section III.A): the digit is
-brought to a 20x20 box at its own aspect ratio, with the grey levels that anti-aliasing leaves, and moved by whole
-pixels so that its centre of mass lies at the centre of 28x28. What comes before, finding the ink in a photo, is ours;
-docs/scoring.md tells it with figures.
+MNIST's way (LeCun et al. 1998, "Gradient-Based Learning Applied to Document Recognition", section III.A): the digit,
+black or white, is brought to a 20x20 box at its own aspect ratio, with the grey levels that anti-aliasing leaves, and
+moved by whole pixels so that its centre of mass lies at the centre of 28x28. What comes before, finding the ink in a
+photo, is ours; docs/scoring.md tells it with figures.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,9 @@ from digitforge.pictures.sheet import SMALLEST, find_sheet
 from digitforge.pictures.sizes import SIDE
 
 BOX = 20
-FINE = 8  # places in a pixel of the box, at which strokes are widened
+FINE = 8  # places in a pixel of the box, at which strokes get their outline and are widened
+OUTLINE = 0.5  # of full ink lies a stroke's outline ...
+SOFT = 0.1  # ... to either side of which in this much of it ink goes from 0 to 1
 THINNEST = 1.5  # pixels in the box: one in fifty of MNIST's test digits has thinner strokes
 WIDENED_TO = 2.2  # what thinner strokes are widened to: a little less than the median of MNIST's test digits, 2.4
 LOOK = 560  # pixels a side of what is compared with MNIST's form: twenty times its own
@@ -203,7 +205,9 @@ def _work_size(picture: Image.Image) -> tuple[Image.Image, float]:
 def _in_box(ink: NDArray[np.float32]) -> NDArray[np.float32]:
     """A digit's ink float32[height, width] so large that its longer side is 20: float32[<= 20, <= 20], 0 to 1.
 
-    Strokes thinner than MNIST's are widened: a ballpoint's would be a faint grey line in 20 pixels.
+    All grey levels are made here, of strokes with a sharp outline, as MNIST's were made of black and white scans: a
+    picture of few pixels has none, or others. Strokes thinner than MNIST's are widened: a ballpoint's would be a faint
+    grey line in 20 pixels.
     """
     width = stroke_width(ink) * BOX / max(ink.shape)
     wider = 0
@@ -211,6 +215,7 @@ def _in_box(ink: NDArray[np.float32]) -> NDArray[np.float32]:
         # Widened by r on each side, the digit has to be 2r smaller before: w (20 - 2r) / 20 + 2r is the width wanted.
         wider = round(FINE * (WIDENED_TO - width) / (2 * (1 - width / BOX)))
     fine = _resized(ink, BOX * FINE - 2 * wider)
+    fine = ((fine - OUTLINE) / SOFT + 0.5).clip(0, 1).astype(np.float32)
     fine = _widened(np.pad(fine, wider), wider)
     height, breadth = (max(1, round(side / FINE)) for side in fine.shape)
     return np.asarray(Image.fromarray(fine).resize((breadth, height), Image.Resampling.BOX))

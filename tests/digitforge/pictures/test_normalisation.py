@@ -214,3 +214,12 @@ def test_mnist_digit_enlarged_ten_times_comes_back_as_it_was(mnist: DataSet) -> 
         off.append(min(difference(np.roll(found, shift, (0, 1)), image) for shift in shifts))
     assert np.median(off) < 0.15
     assert max(off) < 0.4
+
+
+@pytest.mark.parametrize("side", [27, 28, 29, 40])
+def test_strokes_of_a_picture_of_few_pixels_are_as_sharp_as_of_many(side: int) -> None:
+    whole = picture(drawn(corner=(60, 20), long_side=200, pen=24))
+    expected = normalise(whole.resize((260, 260), Image.Resampling.BOX)).pixels
+    found = normalise(whole.resize((side, side), Image.Resampling.BOX)).pixels
+    assert difference(found, expected) < 0.25
+    assert ((found > 30) & (found < 225)).sum() < 1.27 * ((expected > 30) & (expected < 225)).sum()
