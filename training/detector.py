@@ -47,7 +47,7 @@ SHARES = {
     OWN: 0.43,
     SNAPSHOTS: 0.03,
     **dict.fromkeys(FAMILIES, 0.018),
-    "gan collection": 0.036,  # what most strangers take
+    "gan collection": 0.08,  # what most strangers take, and the hardest to know
     "gaussians": 0.01,
     "mixed digits": 0.01,
     "noised digits": 0.01,
@@ -56,8 +56,7 @@ SHARES = {
 # The rest of it comes from the pool, with a mark behind the name.
 SENT = ", sent"
 OWN_SENT, OTHERS_SENT, NO_DIGITS_SENT = 0.09, 0.05, 0.04
-# A family's pool, by the images that the detector sees.
-POOL_SHARE, LARGEST_POOL = 0.02, 10_000
+LARGEST_POOL = 30_000  # of a family's fakes
 
 
 def train_detector(
@@ -142,13 +141,16 @@ def make_fakes(
     images, digits = data.fit.images, data.fit.labels
     length = config.detector_images
     rng = torch.Generator().manual_seed(config.seed + SEED)
-    count = min(LARGEST_POOL, math.ceil(POOL_SHARE * length))
     no_digits = NoDigits(images, data.shows_digits, rng, min(LETTERS, length))  # a short stage shows fewer
+
+    def wanted(family: str) -> int:
+        """As many as the steps will draw, up to a limit."""
+        return min(LARGEST_POOL, math.ceil(SHARES[family] * length))
 
     makers: dict[str, Callable[[], Kind]] = {
         OWN: lambda: Generated(generator, config),
         SNAPSHOTS: lambda: Several([Generated(snapshot, config) for snapshot in snapshots]),
-        **{family: partial(family_fakes, family, data.fit, count, rng) for family in FAMILIES},
+        **{family: partial(family_fakes, family, data.fit, wanted(family), rng) for family in FAMILIES},
         "gaussians": lambda: GaussianFakes(images, digits),
         "mixed digits": lambda: MixedDigits(images, digits),
         "noised digits": lambda: NoisedDigits(images),

@@ -1,11 +1,14 @@
 """The pool of images that were sent as picture files."""
 
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from evaluation.journeys import JOURNEYS
 from training import pool as module
 from training.data import DataSet, LabelledImages
 from training.fakes.no_digits import NoDigits
@@ -74,10 +77,34 @@ def test_an_image_keeps_its_label_where_others_are_not_found(
         assert kept[image.numpy().tobytes()] == int(label)
 
 
+def test_only_what_somebody_wrote_goes_past_a_camera(
+    small_digits: DataSet, no_digits: NoDigits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fakes = {image.numpy().tobytes() for image in small_digits.test.images}
+    journeys: dict[bool, set[str]] = {True: set(), False: set()}
+
+    def travel(image: Any, journey: Any, chance: object) -> Any:
+        journeys[image.tobytes() in fakes].add(journey.__name__)
+        return np.ones((28, 28), np.uint8)
+
+    monkeypatch.setattr(module, "travel", travel)
+    pool_of(small_digits, no_digits)
+    assert journeys[False] == set(JOURNEYS)
+    assert journeys[True] == {"sent", "enlarged", "bordered", "shown"}
+
+
 def test_paper_that_was_taken_for_ink_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     image = torch.zeros(28, 28, dtype=torch.uint8).numpy()
     for level, found in ((0, False), (30, True), (200, False)):
         answer = image + level
         answer[10:18, 10:18] = level and 255
         monkeypatch.setattr(module, "travel", lambda *_, answer=answer: answer)
-        assert (module._sent(image, module.np.random.default_rng(0)) is not None) == found  # type: ignore[attr-defined]
+        assert (module._sent(image, module.SHARES, module.np.random.default_rng(0)) is not None) == found  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("count", [1, 15])
+def test_a_small_pool_has_no_outliers(small_digits: DataSet, no_digits: NoDigits, count: int) -> None:
+    fakes = {"own": Given(small_digits.test.images)}
+    pool = make_pool(small_digits.fit, fakes, {"own": 1.0}, no_digits, count, 0, lambda: None)
+    assert len(pool.real) <= count
+    assert len(pool.no_digits) == 0

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 LEAKY_SLOPE = 0.2
 GRID = 7
 SIDE = 28
-OPPONENT_WIDTH = 16
+DENSE_WIDTH = 64
 LARGE_SIDE = 32  # of what was trained at a power of two, and is scaled to 28 afterwards
 
 
@@ -122,13 +122,13 @@ def _upsampled(mode: str) -> Callable[[int, int], nn.Module]:
 
 def _two_dense(latent: int, width: int) -> nn.Module:
     """InfoGAN's (Chen et al. 2016), which collections of GANs take for all of theirs: two dense layers, then two
-    transposed convolutions.
+    transposed convolutions. The first layer, which has most of the weights, is narrower than theirs.
     """
     return nn.Sequential(
-        nn.Linear(latent, 2 * width),
-        nn.BatchNorm1d(2 * width),
+        nn.Linear(latent, DENSE_WIDTH),
+        nn.BatchNorm1d(DENSE_WIDTH),
         nn.ReLU(),
-        nn.Linear(2 * width, width * GRID**2),
+        nn.Linear(DENSE_WIDTH, width * GRID**2),
         nn.BatchNorm1d(width * GRID**2),
         nn.ReLU(),
         nn.Unflatten(1, (width, GRID, GRID)),
@@ -163,7 +163,7 @@ class TutorialGenerator(nn.Module):
         return self.last(self.layers(latents))
 
 
-def opponent(inputs: int, side: int, outputs: int, norm: str) -> nn.Module:
+def opponent(inputs: int, side: int, outputs: int, norm: str, width: int) -> nn.Module:
     """Two strided convolutions and a dense layer, or for `norm` "mlp" three dense layers.
 
     Args:
@@ -171,6 +171,7 @@ def opponent(inputs: int, side: int, outputs: int, norm: str) -> nn.Module:
         side: Of the images.
         outputs: Logits: one, and one more for every class that it has to tell.
         norm: "batch", "none", "dropout" or "mlp".
+        width: Channels of the first convolution, half of the second's.
     """
     if norm == "mlp":
         return nn.Sequential(
@@ -181,7 +182,6 @@ def opponent(inputs: int, side: int, outputs: int, norm: str) -> nn.Module:
             nn.LeakyReLU(LEAKY_SLOPE),
             nn.Linear(128, outputs),
         )
-    width = OPPONENT_WIDTH
     between: dict[str, list[nn.Module]] = {
         "batch": [nn.BatchNorm2d(2 * width)],
         "dropout": [nn.Dropout(0.3)],

@@ -31,6 +31,7 @@ class GanRecipe(Recipe):
         classes: "none"; "told" to both networks (CGAN) or "asked" of the opponent (ACGAN).
         last: The generator's last function, "tanh" or "sigmoid".
         latent, width: Of the generator.
+        opponent_width: Of the opponent's convolutions.
         lr, beta1: Adam's, of both networks.
         batch_statistics: Sampled with the statistics of a batch, as a generator is that nobody put into inference mode.
     """
@@ -42,6 +43,7 @@ class GanRecipe(Recipe):
     last: str = "tanh"
     latent: int = 32
     width: int = 32
+    opponent_width: int = 16
     lr: float = 5e-4
     beta1: float = 0.5
     batch_statistics: bool = False
@@ -89,7 +91,7 @@ def _train(recipe: GanRecipe, images: Tensor, digits: Tensor, tick: Callable[[in
     generator = recipe.generator().train()
     told = CLASSES if recipe.classes == "told" else 0
     outputs = 1 + CLASSES if recipe.classes == "asked" else 1
-    rival = opponent(1 + told, recipe.side, outputs, recipe.norm).train()
+    rival = opponent(1 + told, recipe.side, outputs, recipe.norm, recipe.opponent_width).train()
     for network in (generator, rival):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast on a CPU
     bfloat16 = has_bfloat16(torch.device("cpu"))
