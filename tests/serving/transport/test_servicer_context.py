@@ -138,7 +138,7 @@ def test_done_callbacks_are_called_once_however_the_call_ends(transport: str, ou
         return b""
 
     async def test(call: Any) -> None:
-        answer = call(b"", timeout=0.3 if outcome == "late" else None)
+        answer = call(b"", timeout=1 if outcome == "late" else None)  # time enough to begin
         if outcome == "cancelled":
             await begun.wait()
             answer.cancel()
