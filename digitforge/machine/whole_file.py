@@ -98,7 +98,8 @@ def _why(path: Path, error: OSError, size: int) -> str | None:
         case errno.EACCES | errno.EPERM:
             return f"there is no permission to write in {folder}"
         case errno.ENOENT:
-            return f"there is no folder {path.parent} any more"
+            missing = (place for place in (*reversed(path.parents), path) if not place.exists())
+            return f"there is no folder {next(missing, path.parent)} any more"
         case errno.ENOTDIR:
             return f"{there} is no folder"
         case errno.EISDIR:

@@ -3,23 +3,28 @@
 import os
 import re
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 from training.checkpoint import load_checkpoint
 
 ROOT = Path(__file__).parents[2]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "DATA_DIR": ""}
 TINY = (
     "--dataset sklearn-digits --generator-hidden 16,32 --generator-channels 4 --discriminator-hidden 32,16 "
-    "--discriminator-channels 2 --images 1300 --milestone-images 512 --detector-images 0 --measure-milestones 0"
+    "--discriminator-channels 2 --images 1300 --milestone-images 512 --detector-images 0 --measure-milestones 0 "
+    "--measure-fully no"
 )
 
 
 def run_trainer(options: str, before: str = "true", **variables: str) -> subprocess.CompletedProcess[str]:
     """The trainer in a shell that has run a command before."""
     command = f"{before} && {shlex.quote(sys.executable)} -m training {options}"
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "DATA_DIR": ""} | variables
+    environment = ENVIRONMENT | variables
     return subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=240)
 
 
@@ -58,11 +63,16 @@ def test_a_run_lies_elsewhere_where_neither_the_checkout_nor_the_home_can_be_wri
 
 def test_a_run_whose_folder_vanishes_says_so(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    remove = f"until rm -rf {out}; do true; done"  # rm gives up where a file is written while it removes
-    gone = run_trainer(
-        f"{TINY} --images 1000000 --out {out} | while read line; do {remove}; done; exit $PIPESTATUS",
-        f"cd {tmp_path}",
-    )
-    assert gone.returncode == 1
-    assert "Traceback" not in gone.stderr
-    assert f"cannot be written: there is no folder {out}" in gone.stderr.splitlines()[-1]
+    options = f"{TINY} --images 100000 --log-steps 1 --print-losses yes --out {out}"
+    command = [sys.executable, "-m", "training", *shlex.split(options)]
+    with subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, stdout=PIPE, stderr=PIPE, text=True) as trainer:
+        assert trainer.stdout
+        assert any(line.startswith("epoch ") for line in trainer.stdout)  # after a step: it makes no folder any more
+        trainer.send_signal(signal.SIGSTOP)  # or what it writes would be in the way of what removes
+        os.waitpid(trainer.pid, os.WUNTRACED)
+        shutil.rmtree(out)
+        trainer.send_signal(signal.SIGCONT)
+        _, errors = trainer.communicate(timeout=240)
+    assert trainer.returncode == 1
+    assert "Traceback" not in errors
+    assert f"cannot be written: there is no folder {out}" in errors.splitlines()[-1]

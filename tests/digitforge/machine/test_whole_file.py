@@ -104,6 +104,9 @@ def test_other_reasons_are_told(number: int, words: str, tmp_path: Path) -> None
 def test_a_folder_that_is_gone_or_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotWrittenError, match=f"there is no folder {tmp_path / 'gone'} any more"):
         write_whole(tmp_path / "gone" / "a.bin", b"")
+    gone = tmp_path / "gone"
+    with pytest.raises(NotWrittenError, match=f"there is no folder {gone} any more"), naming(gone):
+        (gone / "b.bin").touch()  # as TensorBoard does, of whose files the folder alone is known
     (tmp_path / "file").touch()
     with pytest.raises(NotWrittenError, match=f"{tmp_path / 'file'} is no folder"):
         write_whole(tmp_path / "file" / "a.bin", b"")
