@@ -11,14 +11,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.once import made_once
+
 if TYPE_CHECKING:
     from training.checkpoint import Checkpoint
     from training.config import TrainingConfig
     from training.data import DataSet
 
+SERVING = Path(__file__).parent / "serving"
 # Of the second version's detector. The first one's, which is not calibrated, are 0.5, another verdict, and none.
 THRESHOLD, ONE_DIGIT_THRESHOLD = 0.25, 0.2
 QUALITY = {"frechet_distance": 1.0, "frechet_floor": 0.5, "frechet_ratio": 2.0, "auroc": 0.9}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The quickest tests come last: xdist's processes take each other's, and end together where those are short."""
+    items.sort(key=lambda item: SERVING in item.path.parents)
 
 
 @pytest.fixture(scope="session")
@@ -68,28 +76,30 @@ def model_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from export.export_run import export
     from training.config import PRESETS
 
-    folder = tmp_path_factory.mktemp("models")
-    config = PRESETS["default"].with_options({"dataset": "mnist"})
-    for version in (1, 2):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(version)
-            run = untrained_run(config, f"untrained-{version}")
-        if version == 2:
-            thresholds = {"threshold": THRESHOLD, "one_digit_threshold": ONE_DIGIT_THRESHOLD}
-            run.calibration = {"scale": 1.0, "shift": 0.0, "images": 0, **thresholds}
-        assert export(run, folder) == version
-    return folder
+    def make(folder: Path) -> None:
+        config = PRESETS["default"].with_options({"dataset": "mnist"})
+        for version in (1, 2):
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(version)
+                run = untrained_run(config, f"untrained-{version}")
+            if version == 2:
+                thresholds = {"threshold": THRESHOLD, "one_digit_threshold": ONE_DIGIT_THRESHOLD}
+                run.calibration = {"scale": 1.0, "shift": 0.0, "images": 0, **thresholds}
+            assert export(run, folder) == version
+
+    return made_once(tmp_path_factory, "models", make)
 
 
 @pytest.fixture(scope="session")
 def classless_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One version of the article's pair, which has no classes, untrained."""
+    """One version of the article's pair, which has no classes, untrained. Not to be written to."""
     from export.export_run import export
     from training.config import PRESETS
 
-    folder = tmp_path_factory.mktemp("classless-models")
-    export(untrained_run(PRESETS["article"]), folder)
-    return folder
+    def make(folder: Path) -> None:
+        export(untrained_run(PRESETS["article"]), folder)
+
+    return made_once(tmp_path_factory, "classless-models", make)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,11 +15,12 @@ from PIL import Image, ImageDraw
 
 from digitforge import Client
 from tests.documents import ROOT, commands
+from tests.once import made_once
 
 PAGE = ROOT / "docs" / "your-own-data.md"
 SMALL = (
     "--generator-hidden 16,32 --generator-channels 4 --discriminator-hidden 32,16 --discriminator-channels 2 "
-    "--detector-channels 2 --images 1300 --milestone-images 600 --detector-images 256 --log-steps 3"
+    "--detector-channels 2 --images 1300 --milestone-images 600 --detector-images 256 --detector-pool 16 --log-steps 3"
 )
 SHAPES = ("circle", "cross", "zigzag")
 
@@ -40,18 +42,21 @@ def photograph(path: Path, shape: str, rng: np.random.Generator) -> None:
     photo.save(path)
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def place(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
     """A folder with the photos, and with what the page's lines that train and export make there."""
-    place = tmp_path_factory.mktemp("own-data")
-    rng = np.random.default_rng(0)
-    for number in range(30):
-        for shape in SHAPES:
-            photograph(place / "shapes" / shape / f"{number}.jpg", shape, rng)
-    photograph(place / "photo.jpg", "cross", rng)
-    for words in lines("digitforge-train", "digitforge-export"):
-        run(words + (shlex.split(SMALL) if words[0] == "digitforge-train" else []), place)
-    return place
+
+    def make(place: Path) -> None:
+        rng = np.random.default_rng(0)
+        for number in range(30):
+            for shape in SHAPES:
+                photograph(place / "shapes" / shape / f"{number}.jpg", shape, rng)
+        photograph(place / "photo.jpg", "cross", rng)
+        for words in lines("digitforge-train", "digitforge-export"):
+            run(words + (shlex.split(SMALL) if words[0] == "digitforge-train" else []), place)
+
+    made = made_once(tmp_path_factory, "own-data", make)
+    return Path(shutil.copytree(made, tmp_path / "place", symlinks=True))
 
 
 def lines(*programs: str) -> list[list[str]]:
