@@ -47,7 +47,8 @@ from training.networks import build_detector, build_generator
 NAME = "prove_export"
 KINDS = ("anywhere", "written", "appearing")
 STATES = ("nothing written", "files beside", "half a version", "a whole version")
-POLL_S = 0.0002
+LOOK_S = 0.005  # a model's verification takes longer
+POLL_S = 0.0002  # while a version appears
 ATTEMPTS = 5  # at a moment that the export's end came before
 HOW = (
     "SIGKILL to `python -m export` at seeded random moments. After each: complete versions are those before, or one "
@@ -203,7 +204,7 @@ def kill_at(run: Path, repository: Path, kind: str, share: float, life: Life) ->
                 if kind == "written":
                     pause(process, share * (life.total_s - life.written_s))
                 else:
-                    watch(process, (repository / DISCRIMINATOR / str(number)).exists)
+                    watch(process, (repository / DISCRIMINATOR / str(number)).exists, POLL_S)
             hit = process.poll() is None
             after_s = time.monotonic() - begin
             kill(process)
@@ -216,10 +217,10 @@ def kill_at(run: Path, repository: Path, kind: str, share: float, life: Life) ->
     raise RunFailedError(f"{ATTEMPTS} exports of {run} ended before they could be killed")
 
 
-def watch(process: subprocess.Popen[bytes], happens: Callable[[], bool]) -> None:
+def watch(process: subprocess.Popen[bytes], happens: Callable[[], bool], every_s: float = LOOK_S) -> None:
     """Wait for something that is soon over, at most until the process ends."""
     while process.poll() is None and not happens():
-        time.sleep(POLL_S)
+        time.sleep(every_s)
 
 
 def lies_beside(repository: Path) -> bool:

@@ -1,16 +1,24 @@
 """An export that is killed leaves a repository that loads: the short form of `make prove-export`."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from benchmarks.prove_export import BrokenRepositoryError, check, prove, untrained_run
+from benchmarks.prove_export import BrokenRepositoryError, check, prove
+from training.checkpoint import Checkpoint, save_checkpoint
+from training.config import PRESETS
+
+SMALL = {"dataset": "mnist", "generator_hidden": "8,8", "generator_channels": "0", "detector_channels": "1"}
 
 
 @pytest.mark.timeout(900)  # five exports, and a machine may have other things to do
-def test_a_killed_export_leaves_a_repository_that_loads(tmp_path: Path) -> None:
-    kills = prove(untrained_run(tmp_path / "run"), tmp_path / "models", kills=3, seed=0, say=print)
+def test_a_killed_export_leaves_a_repository_that_loads(run_of: Callable[..., Checkpoint], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    save_checkpoint(run_of(PRESETS["default"].with_options(SMALL)), run)
+    kills = prove(run, tmp_path / "models", kills=3, seed=0, say=print)
     assert [kill.kind for kill in kills] == ["anywhere", "written", "appearing"]
 
 
