@@ -20,10 +20,18 @@ from tests.end_to_end.command import Command
 from tests.end_to_end.failing_server import FailingDigits, served
 from tests.processes import PATIENCE_S, ROOT, Server, end, environment, start
 
+TRANSPORTS = ("http2", "grpcio")  # the usual one first
 
-@pytest.fixture(scope="session", params=["http2", "grpcio"])
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test with a server runs on both transports, unless it is marked as one of what a client does with any."""
+    if "transport" in metafunc.fixturenames:
+        names = TRANSPORTS[:1] if metafunc.definition.get_closest_marker("any_transport") else TRANSPORTS
+        metafunc.parametrize("transport", names, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def transport(request: pytest.FixtureRequest) -> str:
-    """Every test with a server runs on both."""
     name: str = request.param
     return name
 

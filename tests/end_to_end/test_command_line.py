@@ -16,6 +16,8 @@ from protos.digits.v1 import digits_pb2 as pb
 from tests.end_to_end.command import Command, assert_fails
 from tests.picture_files import ring
 
+pytestmark = pytest.mark.any_transport
+
 
 def pixels(response: pb.GenerateResponse) -> np.ndarray:
     return np.frombuffer(b"".join(response.images), np.uint8).reshape(-1, 28, 28)

@@ -17,6 +17,8 @@ from digitforge.command import build_parser
 from protos.digits.v1 import digits_pb2 as pb
 from tests.end_to_end.command import Command, assert_fails
 
+pytestmark = pytest.mark.any_transport
+
 
 class Health(health_pb2_grpc.HealthServicer):
     """Answers with a status, or not at all."""

@@ -15,6 +15,7 @@ from PIL import Image
 
 from tests.documents import PAGES, Block, code_blocks
 
+pytestmark = pytest.mark.any_transport
 USUAL = "localhost:50051"  # where the pages' server is
 # These pages' programs ask a server of the model that they make: see test_your_own_data.py and test_own_model.py.
 OWN_SERVER = ("your-own-data.md", "serve-your-own-model.md")

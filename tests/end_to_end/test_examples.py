@@ -15,6 +15,7 @@ from digitforge import Client
 from examples.train_on_stream import ServedDigits
 from tests.picture_files import ring
 
+pytestmark = pytest.mark.any_transport
 Run = Callable[..., CompletedProcess[str]]
 
 

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.documents import ROOT, code_blocks
 
+pytestmark = pytest.mark.any_transport
 PAGE = ROOT / "docs" / "serve-your-own-model.md"
 USUAL = "localhost:50051"  # where the page's server is
 

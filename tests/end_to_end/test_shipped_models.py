@@ -15,6 +15,7 @@ from evaluation.quality import detector_auroc
 from protos.digits.v1 import digits_pb2 as pb
 from training.data import DataSet
 
+pytestmark = pytest.mark.any_transport
 MODELS = Path(__file__).parents[2] / "models"
 COUNT = 1000
 

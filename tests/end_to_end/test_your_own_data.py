@@ -17,6 +17,7 @@ from digitforge import Client
 from tests.documents import ROOT, commands
 from tests.once import made_once
 
+pytestmark = pytest.mark.any_transport
 PAGE = ROOT / "docs" / "your-own-data.md"
 SMALL = (
     "--generator-hidden 16,32 --generator-channels 4 --discriminator-hidden 32,16 --discriminator-channels 2 "
