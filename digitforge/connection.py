@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +11,11 @@ from typing import Self
 
 import grpc
 
+from digitforge.addresses import PORT, UNIX, parse_address
 from digitforge.errors import UnreachableError
 
-PORT = 50051  # the server's default
 TIMEOUT_S = 60.0
 ADDRESS_VARIABLE, TIMEOUT_VARIABLE = "DIGITFORGE_CLIENT_ADDRESS", "DIGITFORGE_CLIENT_TIMEOUT_S"
-UNIX = "unix:"
-HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]]+)(?::([0-9]+))?")  # an IPv6 address stands in brackets
 
 # gRPC's own retries (gRFC A6), of what has not answered anything yet: all calls of the contract may be repeated, since
 # equal requests have equal answers. A server that says when to come again is obeyed; one that refuses call after call
@@ -112,22 +109,6 @@ class Endpoint:
         """Of its channel. What a list of addresses is called by, is the first one's name; a Unix socket has none."""
         authority = "localhost" if self.addresses[0].startswith(UNIX) else self.addresses[0]
         return [*OPTIONS, ("grpc.default_authority", authority)]
-
-
-def parse_address(text: str) -> str:
-    """A host and a port; without one, the server's usual port. Or `unix:` and the path of a Unix socket.
-
-    Raises:
-        ValueError: It is none.
-    """
-    if (path := text.strip()).startswith(UNIX) and path != UNIX:
-        return path
-    found = HOST_AND_PORT.fullmatch(text.strip())
-    if found is None or not 1 <= int(found[2] or PORT) <= 65535:
-        raise ValueError(
-            f"{text!r} is no address: one is HOST:PORT, such as localhost:{PORT} or [::1]:{PORT}, or unix:PATH"
-        )
-    return f"{found[1]}:{found[2] or PORT}"
 
 
 def parse_timeout(text: str | float) -> float:

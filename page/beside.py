@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from digitforge.connection import UNIX
+from digitforge.addresses import UNIX
 from page.tied import tied
 
 GRACE_S = 40.0  # after which a server that is asked to stop is killed; it gives its calls 30

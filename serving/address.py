@@ -2,7 +2,7 @@
 
 import socket
 
-UNIX = "unix:"  # and then a path
+from digitforge.addresses import UNIX
 
 
 def address_of(listener: socket.socket) -> str:

@@ -3,8 +3,12 @@
 They know no transport: `status()` is the `google.rpc.Status` that every transport can carry.
 """
 
+import random
+
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+SPREAD = 0.5  # of a delay, at random: those who were refused together do not come again together
 
 
 class RefusedError(Exception):
@@ -48,12 +52,13 @@ class NotFoundError(RefusedError):
 
 
 class ResourceExhaustedError(RefusedError):
-    """More than the server takes now; it may be tried again after `retry_after_s`."""
+    """More than the server takes now; it may be tried again after `delay_s`, or up to half as much later."""
 
     code = code_pb2.RESOURCE_EXHAUSTED
     retry_after_s: float
 
-    def __init__(self, message: str, retry_after_s: float) -> None:
+    def __init__(self, message: str, delay_s: float) -> None:
+        retry_after_s = delay_s * random.uniform(1, 1 + SPREAD)  # no secret
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMilliseconds(round(retry_after_s * 1000))
         super().__init__(message, retry)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from digitforge.connection import ADDRESS_VARIABLE, PORT, TIMEOUT_S, TIMEOUT_VARIABLE, parse_address, parse_timeout
+from digitforge.addresses import PORT, parse_address
+from digitforge.connection import ADDRESS_VARIABLE, TIMEOUT_S, TIMEOUT_VARIABLE, parse_timeout
 
 OK, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
 UINT32, UINT64 = 2**32 - 1, 2**64 - 1

@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from serving.address import UNIX, address_of
+from digitforge.addresses import UNIX
+from serving.address import address_of
 from serving.transport.limits import Limits
 
 Handler: TypeAlias = Any  # a grpc.RpcMethodHandler, which is generic for type checkers alone

@@ -188,7 +188,7 @@ def test_where_the_line_is_full_the_newest_of_whoever_has_most_is_refused(limits
         other = await sent(line, bytes(10), "other")
         with pytest.raises(ResourceExhaustedError, match=message) as refusal:
             await crowd[3]
-        assert refusal.value.retry_after_s == 1
+        assert 1 <= refusal.value.retry_after_s <= 1.5
         with pytest.raises(ResourceExhaustedError, match=message):
             await line.decode(bytes(10), "crowd")
         for _ in range(4):

@@ -5,13 +5,14 @@ from typing import Any
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2, status_pb2
 
 from digitforge import AsyncClient, DeadlineExceededError, OverloadedError
 from protos.digits.v1 import digits_pb2 as pb
 from serving.address import address_of
 from serving.errors import ResourceExhaustedError
 from serving.process.port import reserve
-from serving.services.call import refuse
+from serving.services.call import STATUS_KEY, refuse
 from serving.services.digits import SERVICE
 from serving.transport.http2.server import Server
 from serving.transport.limits import Limits
@@ -49,16 +50,22 @@ def test_call_that_is_told_to_come_later_does_not_come_before() -> None:
     assert attempts_of(600, timeout_s=1, outcome=DeadlineExceededError) == 1
 
 
-def test_delay_is_told_in_milliseconds() -> None:
+def test_delay_is_told_in_milliseconds_and_spreads_those_who_were_refused_together() -> None:
     class Context:
         """As much of grpc's as a refusal asks for."""
 
         async def abort(self, code: grpc.StatusCode, details: str, metadata: Any) -> None:
-            told.update(metadata)
+            told.append(dict(metadata))
             raise grpc.aio.AbortError
 
-    told: dict[str, Any] = {}
+    told: list[dict[str, Any]] = []
     context: Any = Context()
-    with pytest.raises(grpc.aio.AbortError):
-        asyncio.run(refuse(context, ResourceExhaustedError("full", 12.345)))
-    assert told["grpc-retry-pushback-ms"] == "12345"
+    for _ in range(20):
+        with pytest.raises(grpc.aio.AbortError):
+            asyncio.run(refuse(context, ResourceExhaustedError("full", 10)))
+    delays_ms = [int(metadata["grpc-retry-pushback-ms"]) for metadata in told]
+    assert 10_000 <= min(delays_ms) < max(delays_ms) <= 15_000
+    status = status_pb2.Status.FromString(told[0][STATUS_KEY])
+    retry = error_details_pb2.RetryInfo()
+    assert status.details[0].Unpack(retry)
+    assert retry.retry_delay.ToMilliseconds() == delays_ms[0]

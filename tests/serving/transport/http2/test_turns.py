@@ -2,12 +2,20 @@
 
 import asyncio
 from collections.abc import Coroutine
+from time import thread_time
 from typing import Any
 
 import pytest
+from h2.connection import H2Connection
+from h2.settings import SettingCodes
+from hyperframe.frame import SettingsFrame
 
 from serving.transport.http2 import turns
-from serving.transport.http2.turns import ANSWERS, Turns
+from serving.transport.http2.connection import SLICE_BYTES
+from serving.transport.http2.session import RequestReceived, Session
+from serving.transport.http2.turns import ANSWERS, TURN_S, Turns
+from serving.transport.limits import Limits
+from tests.serving.transport.http2.raw_client import USUAL
 
 
 async def after(loop_turns: int) -> None:
@@ -99,3 +107,26 @@ def test_calls_that_are_over_take_no_turn() -> None:
         assert there.done()
 
     run(test())
+
+
+def test_slice_of_settings_that_change_the_windows_of_all_streams_takes_less_than_a_turn() -> None:
+    limits = Limits()
+    session, client = Session(limits), H2Connection()
+    client.initiate_connection()
+    for number in range(limits.max_streams):
+        client.send_headers(2 * number + 1, [(":path", "/Echo/Many"), *USUAL.items()])
+    opened = session.receive(client.data_to_send())
+    assert sum(isinstance(event, RequestReceived) for event in opened) == limits.max_streams
+
+    def frame(window: int) -> bytes:
+        return SettingsFrame(settings={SettingCodes.INITIAL_WINDOW_SIZE: window}).serialize()
+
+    pair = frame(65_535) + frame(65_536)
+    flood = pair * (SLICE_BYTES // len(pair))
+    least_s = float("inf")
+    for _ in range(5):  # what other work on the machine adds is not meant
+        session.take(1 << 20)
+        began = thread_time()
+        assert len(session.receive(flood)) == 2 * (SLICE_BYTES // len(pair))
+        least_s = min(least_s, thread_time() - began)
+    assert least_s < TURN_S  # measured: 0.25 ms
