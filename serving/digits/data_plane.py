@@ -2,9 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,9 +118,9 @@ class DataPlane:
             raise InvalidArgumentError("digit", f"{digit} is asked for, digits go from 0 to {classes - 1}")
         return GenerateOrder(served, self._seeds.next() if seed is None else seed, n, offset, digit)
 
-    async def generate(self, order: GenerateOrder, deadline: float | None = None) -> Digits:
+    def generate(self, order: GenerateOrder, deadline: float | None = None) -> Coroutine[Any, Any, Digits]:
         """All images of an order at once."""
-        return await self._generate(order, 0, order.n, deadline)
+        return self._generate(order, 0, order.n, deadline)
 
     async def generate_chunks(self, order: GenerateOrder, deadline: float | None = None) -> AsyncIterator[Digits]:
         """The images of an order in chunks. The next chunk is made while the reader takes one, and none beyond it.
@@ -177,5 +177,5 @@ class DataPlane:
         elif classes:
             first = offset % classes  # image i has class i mod their number
             digits = np.array([first]) if count == 1 else (first + np.arange(count)) % classes
-        images = await order.version.generate(order.seed, offset, digits, count, deadline)
-        return Digits(images, digits, offset)
+        answer = await order.version.generate(order.seed, offset, digits, count, deadline)
+        return Digits(answer["images"], digits, offset)

@@ -1,5 +1,6 @@
 """One version of the digits: a generator and a discriminator that the engine serves, as one training run made them."""
 
+import asyncio
 import hashlib
 from itertools import pairwise
 from pathlib import Path
@@ -124,14 +125,17 @@ class Pair:
             )
         return lines
 
-    async def generate(
+    def generate(
         self, seed: int, offset: int, digits: NDArray[np.int64] | None, count: int, deadline: float | None
-    ) -> NDArray[np.uint8]:
-        """Images `offset` to `offset + count - 1` of a seed's stream, of these classes: uint8[count, 28, 28]."""
+    ) -> asyncio.Future[Rows]:
+        """`images` uint8[count, 28, 28], `offset` to `offset + count - 1` of a seed's stream, of these classes.
+
+        See `Batcher.submit`, also for what is raised.
+        """
         rows = image_rows(seed, offset, count)
         if digits is not None:
             rows["digit"] = digits.reshape(count, 1)
-        return (await self._generator.submit(rows, deadline))["images"]
+        return self._generator.submit(rows, deadline)
 
     async def see(self, image: NDArray[np.uint8], deadline: float | None) -> Seen:
         """The discriminator's answer for one image uint8[28, 28]."""

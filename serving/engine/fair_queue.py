@@ -5,9 +5,10 @@ Rows whose caller has gone or whose deadline has passed are dropped when they wo
 
 import asyncio
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,8 @@ WHOLE_ROWS = 64  # so many rows of a call are taken together
 class Entry:
     """A caller's rows: `taken` of `count` have gone into batches, and the `answer` is what has come back of them.
 
-    They came at `came`, waited for `queue_s` until the first of them was taken, and ran for `run_s`.
+    They came at `came`, waited for `queue_s` until the first of them was taken, and ran for `run_s`. `call` is whatever
+    the batcher's observer wants to go with them, and `is_over` that it was told of their end.
     """
 
     rows: Rows
@@ -40,28 +42,29 @@ class Entry:
     queue_s: float = 0.0
     run_s: float = 0.0
     taken: int = 0
+    call: Any = None
+    is_over: bool = False
     answer: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def give(self, rows: Rows, part: slice) -> None:
-        """A part has come back; the last one, for parts come in order, answers the caller."""
+    def give(self, rows: Rows, part: slice) -> bool:
+        """A part has come back; the last one, for parts come in order, answers the caller. Whether it did."""
         if part.stop - part.start == self.count:
-            self.settle(rows)
-            return
+            return self.settle(rows)
         for name, array in rows.items():  # at once to its place: views would keep all batches until the last one came
             if not part.start:
                 self.answer[name] = np.empty((self.count, *array.shape[1:]), array.dtype)
             self.answer[name][part] = array
-        if part.stop == self.count:
-            self.settle(self.answer)
+        return part.stop == self.count and self.settle(self.answer)
 
-    def settle(self, outcome: Rows | Exception) -> None:
-        """Answer the caller, if it is still there."""
+    def settle(self, outcome: Rows | Exception) -> bool:
+        """Answer the caller, if it is still there; whether it is."""
         if self.future.done():
-            return
+            return False
         if isinstance(outcome, Exception):
             self.future.set_exception(outcome)
         else:
             self.future.set_result(outcome)
+        return True
 
 
 Part = tuple[Entry, slice]
@@ -82,11 +85,16 @@ class Room:
 
 
 class FairQueue:
-    """Entries for which there is room; `rows` are waiting here now. Make it within a running event loop."""
+    """Entries for which there is room; `rows` are waiting here now. Make it within a running event loop.
 
-    def __init__(self, room: Room) -> None:
+    Args:
+        room: For what waits.
+        failed: Told of each entry that is not answered, or that nobody waits for, and why.
+    """
+
+    def __init__(self, room: Room, failed: Callable[[Entry, BaseException], None] = lambda *_: None) -> None:
         self.rows = 0
-        self._room = room
+        self._room, self._failed = room, failed
         self._loop = asyncio.get_running_loop()
         self._turns: FairTurns[Entry] = FairTurns()  # a turn costs its rows
 
@@ -142,9 +150,12 @@ class FairQueue:
 
     def _is_wanted(self, entry: Entry, now: float) -> bool:
         """Whether its caller still waits for an entry; the rows of one that is not wanted wait no more."""
+        error: BaseException = asyncio.CancelledError()
         if entry.deadline is not None and now > entry.deadline:
-            entry.settle(DeadlineExceededError("the deadline passed while the rows were waiting"))
+            late = DeadlineExceededError("the deadline passed while the rows were waiting")
+            error = late if entry.settle(late) else error
         if entry.future.done():
+            self._failed(entry, error)
             self._add(entry.taken - entry.count)
             self._release(entry)
             return False
@@ -163,7 +174,7 @@ class FairQueue:
 
     def give_up(self, entry: Entry, error: Exception) -> None:
         """Answer a caller with an error and free the room of the rows that it still has here."""
-        entry.settle(error)
+        self._failed(entry, error if entry.settle(error) else asyncio.CancelledError())
         self._add(entry.taken - entry.count)
         entry.taken = entry.count
         self._release(entry)

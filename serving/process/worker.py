@@ -29,8 +29,7 @@ from serving.services.inference import SERVICE as INFERENCE
 from serving.services.inference import InferenceServicer, add_inference_servicer
 from serving.settings import Settings
 from serving.telemetry.access_log import AccessLog
-from serving.telemetry.calls import ObservedRegistry
-from serving.telemetry.connections import ConnectionObserver
+from serving.telemetry.connections import TransportObserver
 from serving.telemetry.families import UNLOGGED
 from serving.telemetry.lines import log_as
 from serving.telemetry.models import Figures, ModelObserver
@@ -166,7 +165,7 @@ async def _listen(
 ) -> tuple[Server, health.HealthServicer]:
     """Serve the digits, where there are any, every model, the health and the reflection service on a socket."""
     server = _build_server(settings, slot, log)
-    registry: Any = ObservedRegistry(server, slot, log)  # it registers as a grpc.aio.Server does, and is none
+    registry: Any = server  # it registers as a grpc.aio.Server does, and is none
     add_inference_servicer(inference, registry)
     services = [INFERENCE]
     if digits is not None:
@@ -183,10 +182,11 @@ async def _listen(
 
 def _build_server(settings: Settings, slot: Slot, log: AccessLog) -> Server:
     limits, compression = _limits(settings), COMPRESSIONS[settings.compression]
+    observer = TransportObserver(slot, log)
     if settings.transport == "grpcio":
-        return grpc_aio.Server(limits, compression)
+        return grpc_aio.Server(limits, compression, observer)
     small = [health.SERVICE, *reflection.SERVICES]
-    return http2.Server(limits, small, (f"/{health.SERVICE}/Watch",), compression, ConnectionObserver(slot, log))
+    return http2.Server(limits, small, (f"/{health.SERVICE}/Watch",), compression, observer)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -1,10 +1,11 @@
-"""What a transport tells of connections and of calls that no handler answers."""
+"""What a transport tells: of connections, of the calls of each method, and of those that no handler answers."""
 
 from typing import Any
 
 import grpc
 
 from serving.telemetry.access_log import AccessLog, escaped
+from serving.telemetry.calls import MethodObserver
 from serving.telemetry.families import CONNECTIONS, REFUSALS
 from serving.telemetry.record import CallRecord
 from serving.telemetry.store import Slot
@@ -12,7 +13,7 @@ from serving.telemetry.store import Slot
 LONGEST_PATH = 200  # characters of it that a line has
 
 
-class ConnectionObserver:
+class TransportObserver:
     """A `transport.observer.Observer` that counts in a slot, and writes the lines of calls that were refused.
 
     Args:
@@ -22,6 +23,10 @@ class ConnectionObserver:
 
     def __init__(self, slot: Slot, log: AccessLog) -> None:
         self._slot, self._log, self._open = slot, log, slot.value(CONNECTIONS)
+
+    def method(self, name: str) -> MethodObserver:
+        """Who is told of the calls of a method."""
+        return MethodObserver(name, self._slot, self._log)
 
     def connection_opened(self) -> None:
         """A client has connected."""

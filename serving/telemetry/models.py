@@ -1,8 +1,11 @@
 """What a model does, counted as Triton counts it, and noted for the call that it is done for."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from time import monotonic
 
+from serving.engine.observer import Request
 from serving.errors import DeadlineExceededError, InternalError, ResourceExhaustedError, UnavailableError
 from serving.telemetry.families import (
     BATCH_SIZE,
@@ -16,7 +19,7 @@ from serving.telemetry.families import (
     REQUEST_US,
     SUCCESS,
 )
-from serving.telemetry.record import CURRENT
+from serving.telemetry.record import CURRENT, CallRecord
 from serving.telemetry.store import Family, Slot, Store
 
 # Of errors that end a request: what Triton calls the reason, and why the server would not take it, where it would not.
@@ -49,34 +52,42 @@ class ModelObserver:
         self._pending = slot.place(PENDING, *self._labels)
         self._batch_size = slot.histogram(BATCH_SIZE, *self._labels)
 
-    def request_came(self) -> None:
-        """A request waits."""
+    def request_came(self, rows: int) -> CallRecord | None:
+        """A request waits; it is noted for its call."""
         self._values[self._pending] += 1.0
-
-    def request_ended(
-        self, rows: int, queue_s: float, run_s: float, total_s: float, error: BaseException | None
-    ) -> None:
-        """A request has been answered, or has an error instead."""
-        values = self._values
-        values[self._pending] -= 1.0
         if (record := CURRENT.get()) is not None:
             record.rows += rows
             record.model, record.version = self._labels
-            record.queue_s += queue_s
-            record.run_s += run_s
-        if error is None:
-            values[self._success] += 1.0
-            values[self._queue_us] += queue_s * 1e6
-            values[self._infer_us] += run_s * 1e6
-            values[self._request_us] += total_s * 1e6
-            return
+        return record
+
+    def request_failed(self, error: BaseException, request: Request | None = None) -> None:
+        """A request has no answer."""
+        self._values[self._pending] -= 1.0
+        if request is not None and request.call is not None:
+            request.call.queue_s += request.queue_s
+            request.call.run_s += request.run_s
         reason, refusal = REASONS.get(type(error), ("OTHER", None))
         self._slot.value(FAILURE, *self._labels, reason).add()
         if refusal is not None:
             self._slot.value(REFUSALS, refusal).add()
 
-    def batch_ran(self, rows: int) -> None:
-        """A batch has run."""
+    def batch_ran(self, rows: int, answered: Sequence[Request]) -> None:
+        """A batch has run, and these have their answers: of each a few sums here, the rest once for all."""
+        now = monotonic()
+        queue_s = run_s = total_s = 0.0
+        for request in answered:
+            queue_s += request.queue_s
+            run_s += request.run_s
+            total_s += now - request.came
+            if (call := request.call) is not None:
+                call.queue_s += request.queue_s
+                call.run_s += request.run_s
+        values = self._values
+        values[self._pending] -= len(answered)
+        values[self._success] += len(answered)
+        values[self._queue_us] += queue_s * 1e6
+        values[self._infer_us] += run_s * 1e6
+        values[self._request_us] += total_s * 1e6
         self._count.add(rows)
         self._exec_count.add()
         self._batch_size.observe(rows)

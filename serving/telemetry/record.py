@@ -15,8 +15,6 @@ class CallRecord:
 
     Attributes:
         began: Time of `time.monotonic()` at which its handler began; 0.0 before.
-        received: Bytes of its requests.
-        sent: Bytes of its answers.
         rows: That it has submitted to models.
         model, version: Of the model that took them, once one has.
         queue_s: How long they waited, together.
@@ -24,9 +22,8 @@ class CallRecord:
         context: The handler's, where the call may be logged.
     """
 
-    # Of the class until they are set: most are never, and a call makes one of these.
+    # Of the class until they are set: most are never, and each call makes one of these.
     began = 0.0
-    sent = 0
     rows = 0
     model: str | None = None
     version: str | None = None
@@ -34,9 +31,6 @@ class CallRecord:
     run_s = 0.0
     context: Any = None
     _request_id: str | None = None
-
-    def __init__(self, received: int = 0) -> None:
-        self.received = received
 
     @property
     def request_id(self) -> str | None:

@@ -14,6 +14,8 @@ import grpc
 from digitforge.addresses import UNIX
 from serving.address import address_of
 from serving.transport.limits import Limits
+from serving.transport.observed import ObservedService, observed
+from serving.transport.observer import Observer
 
 Handler: TypeAlias = Any  # a grpc.RpcMethodHandler, which is generic for type checkers alone
 WATCH_S = 0.5
@@ -29,9 +31,16 @@ class Server:
     Args:
         limits: Those that grpcio has options for.
         compression: Of answers, where the caller accepts it; a servicer can choose another.
+        observer: Is told of calls. Then no method may be a coroutine that writes a stream by itself.
     """
 
-    def __init__(self, limits: Limits, compression: grpc.Compression = grpc.Compression.NoCompression) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        compression: grpc.Compression = grpc.Compression.NoCompression,
+        observer: Observer | None = None,
+    ) -> None:
+        self._observer = observer
         seconds = {
             "max_connection_age": limits.max_age_s,
             "max_connection_age_grace": limits.age_grace_s,
@@ -56,11 +65,18 @@ class Server:
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: Sequence[grpc.GenericRpcHandler]) -> None:
         """As in grpc.aio."""
+        if (observer := self._observer) is not None:
+            generic_rpc_handlers = [ObservedService(each, observer.method) for each in generic_rpc_handlers]
         self._server.add_generic_rpc_handlers(generic_rpc_handlers)
 
     def add_registered_method_handlers(self, service_name: str, method_handlers: Mapping[str, Handler]) -> None:
         """As in grpc.aio."""
-        self._server.add_registered_method_handlers(service_name, dict(method_handlers))
+        handlers = dict(method_handlers)
+        if (observer := self._observer) is not None:
+            handlers = {
+                name: observed(each, observer.method(f"{service_name}/{name}")) for name, each in handlers.items()
+            }
+        self._server.add_registered_method_handlers(service_name, handlers)
 
     async def start(self, listener: socket.socket) -> None:
         """Accept connections where a socket is bound that others may share, and that does not listen.

@@ -1,12 +1,39 @@
-"""What a transport tells of what no servicer sees."""
+"""What a transport tells of its connections and calls."""
 
 from typing import Any, Protocol
 
 import grpc
 
 
+class CallObserver(Protocol):
+    """Is told of the calls of one method."""
+
+    def began(self, context: Any) -> Any:
+        """A handler begins; told in its own task.
+
+        Args:
+            context: A grpc.aio.ServicerContext.
+
+        Returns:
+            What `ended` is to be given.
+        """
+
+    def ended(self, call: Any, code: grpc.StatusCode, received: int, sent: int) -> None:
+        """The handler has ended.
+
+        Args:
+            call: What `began` returned.
+            code: The call's status.
+            received: Bytes of its requests, as the handler took them.
+            sent: Bytes of its answers, as the handler gave them.
+        """
+
+
 class Observer(Protocol):
-    """Is told of connections, and of calls that were refused before any servicer was asked."""
+    """Is told of connections, of calls, and of those that were refused before any servicer was asked."""
+
+    def method(self, name: str) -> CallObserver:
+        """Who is told of the calls of a method that is served, such as `digits.v1.Digits/Generate`."""
 
     def connection_opened(self) -> None:
         """A client has connected."""
@@ -28,6 +55,13 @@ class Observer(Protocol):
 
 class Nobody:
     """Is told, and passes it over."""
+
+    def method(self, name: str) -> "Nobody":  # noqa: ARG002
+        return self
+
+    def began(self, context: Any) -> None: ...
+
+    def ended(self, call: Any, code: grpc.StatusCode, received: int, sent: int) -> None: ...
 
     def connection_opened(self) -> None: ...
 

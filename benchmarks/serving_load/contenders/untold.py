@@ -9,11 +9,12 @@ from typing import Any
 from serving.command import main
 from serving.engine.observer import Unobserved
 from serving.process import worker
+from serving.transport.observer import Nobody
 
 
-def unwrapped(server: Any, *_: Any) -> Any:
-    """Register handlers as they are."""
-    return server
+def nobody(*_: Any) -> Nobody:
+    """Tell nobody of calls."""
+    return Nobody()
 
 
 def unobserved(*_: Any) -> Unobserved:
@@ -22,6 +23,6 @@ def unobserved(*_: Any) -> Unobserved:
 
 
 if __name__ == "__main__":
-    worker.ObservedRegistry = unwrapped  # type: ignore[assignment,misc]
+    worker.TransportObserver = nobody  # type: ignore[assignment,misc]
     worker.ModelObserver = unobserved  # type: ignore[assignment,misc]
     sys.exit(main())

@@ -33,6 +33,7 @@ from serving.transport.http2.messages import (
 )
 from serving.transport.http2.request_stream import MESSAGE_BYTES, RequestStream
 from serving.transport.limits import Limits
+from serving.transport.observer import CallObserver
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,9 @@ class Carrier(Protocol):
 
     def send_data(self, call: "Call", data: bytes) -> None:
         """Some of the answer's body."""
+
+    def send_answer(self, call: "Call", head: Fields, body: bytes, trailers: Fields) -> None:
+        """All of a small answer at once."""
 
     def check_unread(self) -> None:
         """Raises MessageError, RESOURCE_EXHAUSTED, where too much waits to be read already."""
@@ -97,10 +101,13 @@ class Call(Context):
         stream_id: The call's stream on it.
         path: The method's, as the caller wrote it.
         handler: What answers.
+        observer: Is told of it.
         fields: The request's header fields.
         max_bytes: Size of a request message at most.
         encoding: Of answers, where the caller accepts it.
     """
+
+    _received_bytes = _sent_bytes = 0  # of its messages, before compression
 
     def __init__(
         self,
@@ -108,6 +115,7 @@ class Call(Context):
         stream_id: int,
         path: bytes,
         handler: Handler,
+        observer: CallObserver,
         fields: Fields,
         max_bytes: int,
         encoding: bytes | None,
@@ -118,7 +126,7 @@ class Call(Context):
         self.request_ended = False
         self.is_endless = False  # it ends with the connection alone
         self._connection = connection
-        self._handler = handler
+        self._handler, self._observer = handler, observer
         self._task: asyncio.Task[None] | None = None
         self._request: Received | None = None  # of a call with one request, once it is here
         self._stream = (
@@ -272,14 +280,18 @@ class Call(Context):
         """Answer with a status, unless the call has ended."""
         if self.ended:
             return
-        self._code, self._details, self._trailing = code, details, metadata
-        is_plain_ok = code is grpc.StatusCode.OK and not details and not metadata
-        fields = OK_FIELDS if is_plain_ok else status_fields(code, details, metadata)
+        fields = self._decided(code, details, metadata)
         if self._answering:
             self._connection.send_trailers(self, fields)
         else:
             self._connection.send_response(self, RESPONSE_FIELDS + fields, is_end=True)
         self._set_ended()
+
+    def _decided(self, code: grpc.StatusCode, details: str, metadata: MetadataItems) -> Fields:
+        """The trailers of a status that is the call's from now on."""
+        self._code, self._details, self._trailing = code, details, metadata
+        is_plain_ok = code is grpc.StatusCode.OK and not details and not metadata
+        return OK_FIELDS if is_plain_ok else status_fields(code, details, metadata)
 
     def refuse(self, error: MessageError) -> None:
         """End the call by a status that is none of its servicer's."""
@@ -333,6 +345,7 @@ class Call(Context):
 
     def _parsed(self, message: bytes) -> Any:
         deserialise = self._handler.request_deserializer
+        self._received_bytes += len(message)
         if deserialise is None:
             return message
         try:
@@ -344,17 +357,25 @@ class Call(Context):
         self._task = self._loop.create_task(self._answer(request))
 
     async def _answer(self, request: Any) -> None:
+        is_begun, begun = False, None
         try:
             if self._stream is None:
                 is_small = not request[0] and len(request[1]) <= LARGE_BYTES
                 request = self._parsed(bytes(request[1])) if is_small else await self.read_message(request)
                 self._request = None
                 self.hold(-self.held_bytes)  # of the request as it came; what its servicer keeps is its own
+            is_begun, begun = True, self._observer.began(self)
             if self._handler.response_streaming:
                 await self._answer_stream(request)
             else:
                 call = self._handler.stream_unary if self._stream is not None else self._handler.unary_unary
-                await self._answer_one(await call(request, self))
+                answer = await call(request, self)
+                if not self.ended and (self._code is None or self._code is grpc.StatusCode.OK):
+                    message = self._serialised(answer)
+                    if self._encoding is None and not self._answering and len(message) <= LARGE_ANSWER_BYTES:
+                        self._send_whole(message)  # most answers
+                    else:
+                        self._send_one(await self._framed(message))
             self.end(self._code or grpc.StatusCode.OK, self._details, self._trailing)
         except grpc.aio.AbortError:  # by `abort`, which has ended the call
             self.end(grpc.StatusCode.UNKNOWN, "the call was aborted")
@@ -366,6 +387,16 @@ class Call(Context):
             log.exception("a call's servicer failed")
             code = self._code or grpc.StatusCode.UNKNOWN
             self.end(code, f"unexpected {type(error).__name__}: {error}", self._trailing)
+        finally:
+            if is_begun:
+                self._observer.ended(begun, self._outcome(), self._received_bytes, self._sent_bytes)
+
+    def _outcome(self) -> grpc.StatusCode:
+        """The status of a call that has ended, also where its caller does not hear of it."""
+        if self._abandoned:
+            is_late = self.time_remaining() == 0
+            return grpc.StatusCode.DEADLINE_EXCEEDED if is_late else grpc.StatusCode.CANCELLED
+        return self._code or grpc.StatusCode.UNKNOWN
 
     async def _answer_stream(self, request: Any) -> None:
         call = self._handler.stream_stream if self._stream is not None else self._handler.unary_stream
@@ -377,16 +408,16 @@ class Call(Context):
             async for answer in answers:
                 await self.write(answer)
 
-    async def _answer_one(self, answer: Any) -> None:
-        if self.ended or (self._code is not None and self._code is not grpc.StatusCode.OK):
+    def _send_whole(self, message: bytes) -> None:
+        """Answer with a small message and OK."""
+        self._connection.check_unread()
+        trailers = self._decided(grpc.StatusCode.OK, self._details, self._trailing)
+        self._connection.send_answer(self, RESPONSE_FIELDS, prefixed(message), trailers)
+        self._set_ended()
+
+    def _send_one(self, frame: tuple[bytes, ...]) -> None:
+        if self.ended:
             return
-        message = self._serialised(answer)
-        if self._encoding is None and len(message) <= LARGE_ANSWER_BYTES:  # most answers
-            frame: tuple[bytes, ...] = (prefixed(message),)
-        else:
-            frame = await self._framed(message)
-            if self.ended:
-                return
         self._connection.check_unread()
         if not self._answering:
             self._begin()
@@ -441,5 +472,7 @@ class Call(Context):
             self.cut_off(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the answer was there")
 
     def _serialised(self, message: Any) -> bytes:
-        write = self._handler.response_serializer
-        return message if write is None else write(message)
+        if (write := self._handler.response_serializer) is not None:
+            message = write(message)
+        self._sent_bytes += len(message)
+        return message

@@ -34,7 +34,7 @@ from serving.transport.http2.session import (
 from serving.transport.http2.turns import Turns
 from serving.transport.http2.unread import Unread
 from serving.transport.limits import Limits
-from serving.transport.observer import Observer
+from serving.transport.observer import CallObserver, Nobody, Observer
 
 FIELD_BYTES = 32  # that HTTP/2 counts for each header field beside its own
 SLICE_BYTES = 4096  # that HTTP/2 is given at a time: some hundred frames at most
@@ -58,11 +58,13 @@ class Method:
         handler: Answers.
         max_bytes: Size of a request message at most.
         is_endless: Its calls end with the connection alone.
+        observer: Is told of its calls.
     """
 
     handler: Handler
     max_bytes: int
     is_endless: bool
+    observer: CallObserver
 
 
 @dataclass(frozen=True)
@@ -187,11 +189,20 @@ class Connection(asyncio.Protocol):
 
     def send_data(self, call: Call, data: bytes) -> None:
         self._session.send_body(call.stream_id, data)
-        self._count_unread()
+        self._count_unread(self._session.unsent_bytes())
         self._flush_soon()
 
     def send_trailers(self, call: Call, fields: Fields) -> None:
         self._session.send_trailers(call.stream_id, fields)
+        self._flush_soon()
+
+    def send_answer(self, call: Call, head: Fields, body: bytes, trailers: Fields) -> None:
+        session, stream_id = self._session, call.stream_id
+        session.send_head(stream_id, head)
+        session.send_body(stream_id, body)
+        session.send_trailers(stream_id, trailers)
+        if self._paused:  # else it is counted when it is flushed, in this turn
+            self._count_unread(session.unsent_bytes())
         self._flush_soon()
 
     def check_unread(self) -> None:
@@ -339,7 +350,8 @@ class Connection(asyncio.Protocol):
             return
         path = named.get(b":path", b"")
         method = self._common.find(path) or NOTHING
-        call = Call(self, stream_id, path, method.handler, fields, method.max_bytes, self._common.encoding)
+        encoding = self._common.encoding
+        call = Call(self, stream_id, path, method.handler, method.observer, fields, method.max_bytes, encoding)
         self._calls[stream_id] = call
         call.is_endless = method.is_endless
         call.request_ended = event.end_stream
@@ -418,9 +430,10 @@ class Connection(asyncio.Protocol):
             self._flush_soon()
         elif self._early and not has_more:
             self._reset_early()
-        if self._session.unsent_bytes() < unsent:
+        left = self._session.unsent_bytes()
+        if left < unsent:
             self._strikes.sent()
-        self._count_unread()
+        self._count_unread(left)
         self._wake_writers()
 
     def _send_parts(self, transport: asyncio.Transport) -> bool:
@@ -445,9 +458,9 @@ class Connection(asyncio.Protocol):
         self._session.reset(stream_id, code)
         self._flush_soon()
 
-    def _count_unread(self) -> None:
+    def _count_unread(self, unsent: int) -> None:
         if self._transport is not None:
-            self._common.unread.count(self, self._session.unsent_bytes() + self._transport.get_write_buffer_size())
+            self._common.unread.count(self, unsent + self._transport.get_write_buffer_size())
 
     def _wake_writers(self) -> None:
         if self._writers:
@@ -520,4 +533,4 @@ def _keep_alive(sock: Any) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-NOTHING = Method(grpc.unary_unary_rpc_method_handler(lambda *_: None), 0, is_endless=False)
+NOTHING = Method(grpc.unary_unary_rpc_method_handler(lambda *_: None), 0, is_endless=False, observer=Nobody())

@@ -149,7 +149,8 @@ class Server:
     def _method(self, path: bytes, handler: Handler) -> Method:
         limits = self._limits
         max_bytes = limits.max_small_message_bytes if path.startswith(self._small) else limits.max_message_bytes
-        return Method(handler, min(max_bytes, limits.max_message_bytes), path in self._endless)
+        observer = self._observer.method(path.decode("latin-1").removeprefix("/"))
+        return Method(handler, min(max_bytes, limits.max_message_bytes), path in self._endless, observer)
 
 
 def _files() -> int:

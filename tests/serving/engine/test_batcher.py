@@ -49,19 +49,19 @@ class Model:
         return {"y": batch["x"] * 10}
 
 
-async def hold(batcher: Batcher, model: Model, *first: int) -> asyncio.Task[Rows]:
+async def hold(batcher: Batcher, model: Model, *first: int) -> asyncio.Future[Rows]:
     """Keep the model busy with a first batch, so that what comes now has to wait."""
-    task = asyncio.create_task(batcher.submit(rows(*first or (0,))))
+    task = batcher.submit(rows(*first or (0,)))
     assert await asyncio.to_thread(model.running.wait, PATIENCE_S)
     return task
 
 
-async def wait_in_line(batcher: Batcher, *calls: Rows, deadline: float | None = None) -> list[asyncio.Task[Rows]]:
+async def wait_in_line(batcher: Batcher, *calls: Rows, deadline: float | None = None) -> list[asyncio.Future[Rows]]:
     """Submit calls behind a busy model, and return when all are in the queue."""
     tasks = []
     for call in calls:
         before = batcher.queued_rows
-        tasks.append(asyncio.create_task(batcher.submit(call, deadline)))
+        tasks.append(batcher.submit(call, deadline))
         while batcher.queued_rows == before:
             await asyncio.sleep(0)
     return tasks
@@ -407,7 +407,7 @@ def test_rows_come_back_to_their_callers_in_order_whoever_else_calls_or_leaves(
             for turn in range(20):
                 first = 10_000 * number + 100 * turn
                 asked = np.arange(first, first + chance.randint(1, 60))
-                call = asyncio.create_task(batcher.submit({"x": asked}))
+                call = batcher.submit({"x": asked})
                 for _ in range(chance.randrange(3)):
                     await asyncio.sleep(0)
                 if chance.random() < 0.2 and call.cancel():
@@ -455,7 +455,7 @@ def test_calls_of_one_moment_share_a_batch_in_the_loops_own_thread() -> None:
 def test_failure_in_the_loops_own_thread_is_its_callers_alone() -> None:
     async def test() -> None:
         batcher = Batcher(Model(held=False), max_batch_rows=2, room=Room(100), inline_rows=2)
-        calls = [asyncio.create_task(batcher.submit(rows(row))) for row in (1, POISON, 2)]
+        calls = [batcher.submit(rows(row)) for row in (1, POISON, 2)]
         outcomes: list[Any] = await asyncio.gather(*calls, return_exceptions=True)
         assert isinstance(outcomes[1], InternalError)
         assert [values(outcome) for outcome in (outcomes[0], outcomes[2])] == [[10], [20]]
@@ -468,7 +468,7 @@ def test_others_are_served_between_the_parts_of_a_large_call_in_the_loops_own_th
     async def test() -> None:
         model = Model(held=False)
         batcher = Batcher(model, max_batch_rows=2, room=Room(1000), inline_rows=2)
-        large = asyncio.create_task(batcher.submit(rows(*range(100))))
+        large = batcher.submit(rows(*range(100)))
         while not model.batches:
             await asyncio.sleep(0)
         assert values(await batcher.submit(rows(2001))) == [20010]
@@ -482,7 +482,7 @@ def test_others_are_served_between_the_parts_of_a_large_call_in_the_loops_own_th
 def test_model_that_gives_another_number_of_rows_fails_instead_of_giving_one_callers_to_another() -> None:
     async def test() -> None:
         batcher = Batcher(lambda rows: {"y": rows["x"][:1]}, max_batch_rows=8, room=Room(100))
-        calls = [asyncio.create_task(batcher.submit(rows(*asked))) for asked in ((1,), (2, 3))]
+        calls = [batcher.submit(rows(*asked)) for asked in ((1,), (2, 3))]
         outcomes: list[Any] = await asyncio.gather(*calls, return_exceptions=True)
         assert outcomes[0]["y"].tolist() == [1]  # alone, it is right
         assert "y has 1 rows for 2" in str(outcomes[1])

@@ -22,11 +22,11 @@ class Batches:
     def __init__(self) -> None:
         self.sizes: list[int] = []
 
-    def request_came(self) -> None: ...
+    def request_came(self, rows: int) -> None: ...
 
-    def request_ended(self, *_: object) -> None: ...
+    def request_failed(self, *_: object) -> None: ...
 
-    def batch_ran(self, rows: int) -> None:
+    def batch_ran(self, rows: int, _: object) -> None:
         self.sizes.append(rows)
 
 

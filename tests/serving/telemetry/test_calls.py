@@ -1,4 +1,4 @@
-"""Calls are counted as gRFC A66 says, and logged, alike on every transport, by handlers that are wrapped."""
+"""Calls are counted as gRFC A66 says, and logged, alike on every transport."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from serving.telemetry.access_log import AccessLog, Which
-from serving.telemetry.calls import ObservedRegistry
+from serving.telemetry.connections import TransportObserver
 from serving.telemetry.families import BYTES, DURATION, FAMILIES, RECEIVED, SENT, STARTED, UNLOGGED
 from serving.telemetry.record import CURRENT, REQUEST_ID_KEY
 from serving.telemetry.store import Family, Store
@@ -87,13 +87,13 @@ def observed(
         log = AccessLog(which, "json", slot.value(UNLOGGED), writing)
 
         def register(server: Any) -> None:
-            registry = ObservedRegistry(server, slot, log)
             if is_registered:
-                registry.add_registered_method_handlers("Test", METHODS)
+                server.add_registered_method_handlers("Test", METHODS)
             else:
-                registry.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("Test", METHODS)])
+                server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("Test", METHODS)])
 
-        async with serving(transport, register) as address, grpc.aio.insecure_channel(address) as channel:
+        observer = TransportObserver(slot, log)
+        async with serving(transport, register, observer) as address, grpc.aio.insecure_channel(address) as channel:
             await test(channel)
         log.close()
 

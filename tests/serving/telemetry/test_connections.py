@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from serving.telemetry.access_log import AccessLog, Which
-from serving.telemetry.connections import LONGEST_PATH, ConnectionObserver
+from serving.telemetry.connections import LONGEST_PATH, TransportObserver
 from serving.telemetry.families import FAMILIES, REFUSALS, UNLOGGED
 from serving.telemetry.store import Store
 from tests.serving.transport.http2.echo import serving
@@ -26,7 +26,7 @@ def test_call_that_the_transport_refuses_has_a_line_and_no_other_can_be_written_
     async def run() -> None:
         slot = store.slot(0)
         log = AccessLog(which, "text", slot.value(UNLOGGED), writing)
-        async with serving(observer=ConnectionObserver(slot, log)) as (_, _, address), raw_client(address) as client:
+        async with serving(observer=TransportObserver(slot, log)) as (_, _, address), raw_client(address) as client:
             for path in ("/Echo/No\u0085thing", "/" + "x" * 1000):
                 call = client.begin(path, {"x-request-id": "mine"}, is_end=True)
                 assert (await client.answer(call)).status is grpc.StatusCode.UNIMPLEMENTED

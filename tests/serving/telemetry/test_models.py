@@ -106,9 +106,9 @@ def test_time_in_the_queue_is_until_the_first_row_is_taken(store: Store) -> None
     async def test() -> None:
         model = Model(held=True)
         batcher = observed(store, model)
-        first = asyncio.create_task(batcher.submit(rows(1)))
+        first = batcher.submit(rows(1))
         await asyncio.to_thread(model.running.wait, PATIENCE_S)
-        second = asyncio.create_task(batcher.submit(rows(2)))
+        second = batcher.submit(rows(2))
         await asyncio.sleep(0)
         assert count(store, PENDING) == 2
         model.release.set()
@@ -126,9 +126,10 @@ def test_refused_cancelled_and_failed_requests_are_told_apart(store: Store) -> N
     async def test() -> None:
         model = Model(held=True)
         batcher = observed(store, model, max_queue_rows=2)
-        first = asyncio.create_task(batcher.submit(rows(1)))
+        first = batcher.submit(rows(1))
+        await asyncio.sleep(0)  # it is picked up at once
         await asyncio.to_thread(model.running.wait, PATIENCE_S)
-        gone, late = asyncio.create_task(batcher.submit(rows(2))), asyncio.create_task(batcher.submit(rows(3), 0.0))
+        gone, late = batcher.submit(rows(2)), batcher.submit(rows(3), 0.0)
         await asyncio.sleep(0)
         with pytest.raises(ResourceExhaustedError):
             await batcher.submit(rows(4))
@@ -174,7 +175,7 @@ def test_figures_are_those_of_one_model_in_all_workers() -> None:
         await batcher.submit(rows(1, 2))
         with pytest.raises(InternalError):
             await batcher.submit(rows(-1))
-        other.batch_ran(100)
+        other.batch_ran(100, [])
         await batcher.close()
 
     for number in range(2):

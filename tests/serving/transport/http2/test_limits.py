@@ -15,6 +15,7 @@ from hyperframe.frame import PingFrame
 from serving.transport.http2 import connection
 from serving.transport.http2.messages import prefixed
 from serving.transport.http2.server import Server
+from serving.transport.observer import Nobody
 from tests.serving.transport.http2.echo import LIMIT, LIMITS, PATIENCE_S, Echo, serving, with_raw_client
 from tests.serving.transport.http2.raw_client import RawClient, raw_client
 
@@ -359,10 +360,16 @@ def test_connection_with_the_most_unread_answers_goes_where_all_have_too_many() 
     with_raw_client(test, unread_bytes=7 << 20)
 
 
-def test_observer_is_told_of_connections_and_of_refusals() -> None:
+def test_observer_is_told_of_connections_calls_and_refusals() -> None:
     told: list[Any] = []
 
-    class Observer:
+    class Observer(Nobody):
+        def began(self, context: Any) -> Any:
+            return context.peer().startswith("ipv4:127.0.0.1:")
+
+        def ended(self, call: Any, code: grpc.StatusCode, received: int, sent: int) -> None:
+            told.append((call, code, received, sent))
+
         def connection_opened(self) -> None:
             told.append("opened")
 
@@ -385,6 +392,7 @@ def test_observer_is_told_of_connections_and_of_refusals() -> None:
     asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
     assert told == [
         "opened",
+        (True, Code.OK, 1, 1),
         ("/Echo/Nothing", Code.UNIMPLEMENTED, "method"),
         ("/Echo/One", Code.RESOURCE_EXHAUSTED, "request"),
         ("/Echo/One", Code.RESOURCE_EXHAUSTED, "headers"),
