@@ -4,6 +4,8 @@ import socket
 
 from digitforge.addresses import UNIX
 
+__all__ = ["UNIX", "address_of"]
+
 
 def address_of(listener: socket.socket) -> str:
     """Where a socket listens, such as `127.0.0.1:50051`, `[::1]:50051` or `unix:/run/digitforge.sock`."""

@@ -25,9 +25,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from digitforge.addresses import UNIX
 from digitforge.pictures.sizes import MAX_PIXELS, RAW_BYTES
 from digitforge.version_numbers import FIRST, LAST
+from serving.address import UNIX
 
 log = logging.getLogger(__name__)
 PREFIX = "DIGITFORGE_"

@@ -4,7 +4,7 @@ import errno
 import socket
 from pathlib import Path
 
-from digitforge.addresses import UNIX
+from serving.address import UNIX
 from serving.process import unix_socket
 
 BACKLOG = 1024

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
+from typing import Protocol
 
-from serving.engine.observer import Request
 from serving.errors import DeadlineExceededError, InternalError, ResourceExhaustedError, UnavailableError
 from serving.telemetry.families import (
     BATCH_SIZE,
@@ -30,6 +30,15 @@ REASONS: dict[type[BaseException], tuple[str, str | None]] = {
     asyncio.CancelledError: ("CANCELED", None),
     InternalError: ("BACKEND", None),
 }
+
+
+class Request(Protocol):
+    """A caller's, as the engine tells of it: see `engine.observer.Request`."""
+
+    call: CallRecord | None
+    came: float
+    queue_s: float
+    run_s: float
 
 
 class ModelObserver:

@@ -11,8 +11,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from digitforge.addresses import UNIX
-from serving.address import address_of
+from serving.address import UNIX, address_of
 from serving.transport.limits import Limits
 from serving.transport.observed import ObservedService, observed
 from serving.transport.observer import Observer
