@@ -24,7 +24,7 @@ export function percent(share) {
 }
 
 /**
- * The three questions, in the order in which they are asked.
+ * The three questions, in the order in which they are asked, and what the lines on them are.
  * @param {Score} score
  * @param {import("./api.js").Model} model whose thresholds hold
  */
@@ -35,7 +35,8 @@ export function bars(score, model) {
   if (typeof score.digit_probability === "number")
     list.append(bar(t("bar.which", { name: score.class_name ?? "" }), score.digit_probability));
   if (score.verdict !== "nothing_found") list.append(bar(t("bar.real"), score.real_probability, model.threshold));
-  return list;
+  const hasLines = list.querySelector("b") !== null;
+  return h("div", {}, list, hasLines && h("p", { class: "note" }, t("bar.lines")));
 }
 
 /**

@@ -69,9 +69,9 @@ export async function mount(section, context) {
         h(
           "div",
           { class: "game-side" },
+          h("div", { class: "game-buttons" }, hand, machine),
           marks(),
           h("div", { class: "game-said", "aria-live": "polite" }, h("p", { class: "note" }, t("game.keys"))),
-          h("div", { class: "game-buttons" }, hand, machine),
         ),
       ),
     );

@@ -157,7 +157,8 @@ function howToRepeat(chapter, loaded) {
   const told = loaded.find(({ name }) => name === (chapter.run === "all" ? "balanced" : chapter.run))?.told;
   if (!told) return [];
   const words = told.governor_would_say;
-  return [...(words ? [h("p", {}, t("school.would_say", { words }))] : []), h("code", {}, told.command)];
+  const options = told.command.split(/ (?=--)/).flatMap((option) => [h("span", {}, option), " "]);
+  return [...(words ? [h("p", {}, t("school.would_say", { words }))] : []), h("code", {}, ...options.slice(0, -1))];
 }
 
 /**

@@ -37,21 +37,22 @@ export async function mount(section, context) {
   const start = h("button", { type: "button", class: "main", on: { click: go } }, t("train.start"));
   const stop = h("button", { type: "button", on: { click: halt } }, t("train.stop"));
   const rates = h("div", { class: "train-rates" });
+  const match = choice({
+    label: t("train.match"),
+    name: "match",
+    value: matchOf(state),
+    options: Object.keys(MATCHES).map((value) => ({ value, label: t(`train.match_${value}`) })),
+    choose(name) {
+      const [g = 1, d = 1] = MATCHES[/** @type {keyof typeof MATCHES} */ (name)];
+      Object.assign(state, { g, d });
+      showRates();
+    },
+  });
   section.append(
     h(
       "div",
       { class: "card train-controls" },
-      choice({
-        label: t("train.match"),
-        name: "match",
-        value: "",
-        options: Object.keys(MATCHES).map((value) => ({ value, label: t(`train.match_${value}`) })),
-        choose(name) {
-          const [g = 1, d = 1] = MATCHES[/** @type {keyof typeof MATCHES} */ (name)];
-          Object.assign(state, { g, d });
-          showRates();
-        },
-      }),
+      match,
       rates,
       choice({
         label: t("train.length"),
@@ -81,6 +82,7 @@ export async function mount(section, context) {
         say: (power) => t("train.rate", { rate: (EVEN * 10 ** power).toPrecision(2) }),
         change(power) {
           state[which] = Number((10 ** power).toPrecision(3));
+          for (const radio of match.querySelectorAll("input")) radio.checked = radio.value === matchOf(state);
           context.replace(state);
         },
       });
@@ -137,6 +139,12 @@ export async function mount(section, context) {
   showRates();
   look();
 }
+
+/**
+ * @param {{g: number, d: number}} rates
+ * @returns {string} the match that these are; "" where they are none of those that have a name
+ */
+const matchOf = ({ g, d }) => Object.entries(MATCHES).find(([, rates]) => rates[0] === g && rates[1] === d)?.[0] ?? "";
 
 /** @param {URLSearchParams} params */
 function readRates(params) {

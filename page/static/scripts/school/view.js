@@ -107,6 +107,7 @@ function losses(run) {
   const keys = [
     h("span", { class: "key d_loss" }, t("school.curves.d"), " ", d),
     h("span", { class: "key g_loss" }, t("school.curves.g"), " ", g),
+    h("span", { class: "key said" }, t("school.curves.said")),
   ];
   return {
     element: panel("curves", chart.element, ...keys),
