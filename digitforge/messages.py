@@ -33,6 +33,8 @@ class GeneratedDigits:
         images: uint8[n, 28, 28], white ink on black.
         classes: int64[n], the digit that each shows; None where the model has no classes.
         seed, offset, version: What to ask for to get the same images again.
+        generator_sha256: Of the file of the model that made them, as `Model` has it: the same wherever it is served,
+            where a version's number may name another model. Empty: the server is older, and does not tell it.
     """
 
     images: NDArray[np.uint8]
@@ -40,6 +42,7 @@ class GeneratedDigits:
     seed: int
     offset: int
     version: int
+    generator_sha256: str
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ def generated_digits(response: pb.GenerateResponse) -> GeneratedDigits:
         response.seed,
         response.offset,
         response.version,
+        response.generator_sha256,
     )
 
 
@@ -126,6 +130,7 @@ def joined(chunks: Sequence[GeneratedDigits]) -> GeneratedDigits:
         first.seed,
         first.offset,
         first.version,
+        first.generator_sha256,
     )
 
 

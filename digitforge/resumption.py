@@ -41,6 +41,7 @@ class DigitStream:
         self._addresses = addresses
         self._given = 0  # images
         self._given_before = 0  # by the calls before the present one
+        self._generator = ""  # that made them: the hash of its file, where a server tells it
         self._break: grpc.RpcError | None = None  # what ended the call before, though not all was there
 
     @property
@@ -80,8 +81,14 @@ class DigitStream:
                 f"the server gave {count} images from offset {response.offset}, where {self._n - self._given} from "
                 f"{due} were due"
             )
+        generator = response.generator_sha256 or self._generator
+        if self._generator and generator != self._generator:
+            raise self._broken_promise(
+                f"after {self._given} images another model is version {response.version}: the SHA-256 of its file is "
+                f"{generator}, and was {self._generator}"
+            )
         self._given += count
-        self._version = response.version
+        self._version, self._generator = response.version, generator
         return generated_digits(response)
 
     def end(self, error: grpc.RpcError | None = None) -> None:

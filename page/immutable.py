@@ -1,8 +1,9 @@
 """What has an address of its own and never changes: a cache keeps it, and who has it is not sent it again.
 
 An address names the model by the SHA-256 of its file, and with it everything that the answer depends on. So its ETag
-is told from the address alone, and a request that has it already is answered without asking the server. It is a weak
-one: on another kind of processor a pixel may differ by a level (docs/processors.md), and another zlib packs otherwise.
+is told from the address alone, and a request that has it already is answered without asking the server, unless the
+model is known not to be served any more. The ETag is a weak one: on another kind of processor a pixel may differ by a
+level (docs/processors.md), and another zlib packs otherwise.
 """
 
 from typing import Any

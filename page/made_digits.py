@@ -17,8 +17,8 @@ Made = TypeVar("Made")
 class MadeDigits:
     """Asks the server for what a model makes.
 
-    The server knows a model by its version, a number that another model may have tomorrow. So it is asked which model
-    has the number, once more after it gave what was asked for.
+    The server knows a model by its version, a number that another model may have tomorrow. With digits it tells which
+    model made them. With what else a model makes it does not, and is asked afterwards which model has the number.
 
     Args:
         client: Of the server.
@@ -42,10 +42,17 @@ class MadeDigits:
             made = await self._client.generate(count, seed=seed, offset=first, digit=digit, version=model.version)
             return made, model
 
-        return await self.by(digest, make)
+        return await self.by(digest, make, lambda made: made[0].generator_sha256)
 
-    async def by(self, digest: str, make: Callable[[Model], Awaitable[Made]]) -> Made:
+    async def by(
+        self, digest: str, make: Callable[[Model], Awaitable[Made]], maker_of: Callable[[Made], str] = lambda _: ""
+    ) -> Made:
         """What `make` has the server make with the model, given as it is served.
+
+        Args:
+            digest: Of the model.
+            make: Called with the model.
+            maker_of: The digest that came with what was made, "" where none did.
 
         Raises:
             ProblemError: The model is not served.
@@ -58,7 +65,7 @@ class MadeDigits:
                 if await self._models.still_has(model):
                     raise
                 continue  # its number has gone with it
-            if await self._models.still_has(model):
+            if maker_of(made) == digest or (await self._models.still_has(model) and not maker_of(made)):
                 return made
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "the server is changing its models", retry_after_s=1)
 

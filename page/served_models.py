@@ -21,16 +21,13 @@ class ServedModels:
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
         self._known: list[Model] = []
-        self._known_at = -RECENT_S
+        self._known_at = self._asked_at = -RECENT_S
         self._asking = asyncio.Lock()
         self._next: asyncio.Task[list[Model]] | None = None
 
     async def now(self) -> list[Model]:
         """The list as the server gives it after this call began; all who wait for the same answer share it."""
-        if self._next is None:
-            self._next = asyncio.create_task(self._ask())
-            self._next.add_done_callback(_retrieve)
-        return await asyncio.shield(self._next)
+        return await asyncio.shield(self._coming())
 
     async def recently(self) -> list[Model]:
         """The list as it was at most some seconds ago."""
@@ -59,6 +56,22 @@ class ServedModels:
         """Whether the server, asked now, has the model under its number: what it gave before is this model's then."""
         found = next((one for one in await self.now() if one.version == model.version), None)
         return found is not None and found.generator_sha256 == model.generator_sha256
+
+    def has_gone(self, digest: str) -> bool:
+        """Whether the last list lacks it. Nobody waits for it: one that is not recent is replaced for the next caller.
+
+        While the server does not answer, nothing has gone.
+        """
+        if time.monotonic() - self._asked_at >= RECENT_S:
+            self._coming()
+        return bool(self._known) and _found(digest, self._known) is None
+
+    def _coming(self) -> asyncio.Task[list[Model]]:
+        if self._next is None:
+            self._asked_at = time.monotonic()
+            self._next = asyncio.create_task(self._ask())
+            self._next.add_done_callback(_retrieve)
+        return self._next
 
     async def _ask(self) -> list[Model]:
         async with self._asking:

@@ -173,6 +173,7 @@ def response_fields(order: GenerateOrder, digits: Digits) -> pb.GenerateResponse
         seed=order.seed,
         offset=digits.offset,
         version=order.version.number,
+        generator_sha256=order.version.generator_sha256,
     )
 
 

@@ -40,6 +40,7 @@ class FailingDigits(digits_pb2_grpc.DigitsServicer):
         chunk: Images in a message of GenerateStream.
         skips: How far from the offset that is asked for its images begin.
         excess: Images beyond those that are asked for.
+        generators: The hash of the generator's file that the answers of the next calls of GenerateStream tell.
     """
 
     def __init__(self) -> None:
@@ -56,6 +57,7 @@ class FailingDigits(digits_pb2_grpc.DigitsServicer):
         self.held, self.ended = threading.Semaphore(0), threading.Semaphore(0)
         self.chunk = 512
         self.skips = self.excess = 0
+        self.generators: list[str] = []
         self._lock = threading.Lock()
 
     def GenerateStream(self, request: pb.GenerateRequest, context: Any) -> Iterator[pb.GenerateResponse]:
@@ -65,6 +67,7 @@ class FailingDigits(digits_pb2_grpc.DigitsServicer):
         version = request.version or self.newest
         seed = request.seed if request.HasField("seed") else secrets.randbits(64)
         n = request.n + self.excess
+        generator = self.generators.pop(0) if self.generators else ""
         for start in range(0, n, self.chunk)[:messages]:
             offset = request.offset + start + self.skips
             indices = range(offset, offset + min(self.chunk, n - start))
@@ -75,6 +78,7 @@ class FailingDigits(digits_pb2_grpc.DigitsServicer):
                 seed=seed,
                 offset=offset,
                 version=version,
+                generator_sha256=generator,
             )
         if code is not grpc.StatusCode.OK:
             context.abort(code, f"it breaks with {code.name}")

@@ -122,6 +122,16 @@ def test_stream_that_ends_too_soon_goes_on_and_one_that_gives_nothing_is_an_erro
         client.generate(30)
 
 
+def test_stream_that_another_model_would_go_on_with_is_an_error(client: Client, failing: FailingDigits) -> None:
+    failing.chunk = 10
+    for generators in (["a", "a"], ["", "a"], ["a", ""]):  # a server that does not tell it is an older one
+        failing.breaks, failing.generators = [(1, grpc.StatusCode.OK)], generators
+        assert_whole([client.generate(30, seed=5)], 5, 0, 30)
+    failing.breaks, failing.generators = [(1, grpc.StatusCode.OK)], ["a", "b"]
+    with pytest.raises(DigitforgeError, match="another model is version 7"):
+        client.generate(30, seed=5)
+
+
 @pytest.mark.parametrize("skips", [1, -1])
 def test_images_that_are_not_the_next_ones_are_an_error(client: Client, failing: FailingDigits, skips: int) -> None:
     failing.skips = skips

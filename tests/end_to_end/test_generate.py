@@ -26,6 +26,8 @@ def test_answer_says_all_that_is_needed_to_get_it_again(stub: Any) -> None:
     assert [len(image) for image in response.images] == [784] * 3
     assert (response.height, response.width) == (28, 28)
     assert (response.seed, response.offset, response.version) == (7, 5, 2)
+    model = next(model for model in stub.ListModels(pb.ListModelsRequest()).models if model.version == 2)
+    assert response.generator_sha256 == model.generator_sha256
     again = stub.Generate(pb.GenerateRequest(seed=response.seed, n=3, offset=response.offset, version=response.version))
     assert again == response
 
@@ -72,6 +74,7 @@ def test_stream_gives_what_one_answer_gives_in_order_and_in_chunks(stub: Any) ->
     assert [image for chunk in chunks for image in chunk.images] == images(whole)
     assert [digit for chunk in chunks for digit in chunk.digits] == list(whole.digits)
     assert {(chunk.seed, chunk.version, chunk.height, chunk.width) for chunk in chunks} == {(5, 2, 28, 28)}
+    assert {chunk.generator_sha256 for chunk in chunks} == {whole.generator_sha256}
 
 
 @pytest.mark.parametrize("offset", [0, 7, 10, 12_345_678_901, END - 25])

@@ -12,7 +12,9 @@ from serving.services.wire import raw_response, varint
     "fields",
     [
         pb.GenerateResponse(),
-        pb.GenerateResponse(height=28, width=28, digits=[0, 5, 9], seed=2**64 - 1, offset=2**63, version=7),
+        pb.GenerateResponse(
+            height=28, width=28, digits=[0, 5, 9], seed=2**64 - 1, offset=2**63, version=7, generator_sha256="0a" * 32
+        ),
     ],
 )
 def test_response_is_the_bytes_that_protobuf_would_write(
