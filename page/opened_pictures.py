@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from digitforge.pictures.files import needs_no_look
-from page.picture_opener import LENGTH_BYTES, OPENED
+from page.picture_opener import LENGTH_BYTES, MEMORY_BYTES, OPENED
 from page.problems import ProblemError
 
 PROCESSES = 2
@@ -52,14 +52,15 @@ class OpenedPictures:
         except BaseException as error:
             await child.end()  # the next picture gets a new one
             if isinstance(error, TimeoutError):
-                raise _refused(f"it takes longer than {TIME_S:g} s to open") from error
+                raise _refused("it takes too long to open", data, f"{TIME_S:g} s") from error
             if isinstance(error, EOFError | OSError):
-                raise _refused("it takes too much memory to open, or the decoder failed") from error
+                why = "it takes too much memory to open, or the decoder failed"
+                raise _refused(why, data, f"{MEMORY_BYTES >> 20} MiB of memory") from error
             raise
         finally:
             self._children.put_nowait(child)
         if not is_opened:
-            raise _refused(answer.decode())
+            raise _refused(answer.decode(), data)
         return answer
 
 
@@ -99,5 +100,6 @@ class _Child:
             await process.wait()
 
 
-def _refused(why: str) -> ProblemError:
-    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, f"the picture: {why}", field="image")
+def _refused(why: str, data: bytes, limit: str | None = None) -> ProblemError:
+    value = f"{len(data)} bytes"
+    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, f"the picture: {why}", field="image", value=value, limit=limit)

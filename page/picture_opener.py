@@ -5,6 +5,8 @@ not, with its length before it. The end of stdin, which also comes when the page
 """
 
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO
 
 from digitforge.pictures.errors import PictureError
@@ -18,12 +20,15 @@ MEMORY_BYTES = 2 << 30  # of addresses, libraries included
 def main() -> None:
     """Open pictures until there are none."""
     limit_memory()
+    go_first()
     to = sys.stdout.buffer
     while (data := read(sys.stdin.buffer)) is not None:
         try:
             kind, answer = OPENED, prepare_file(data)
         except PictureError as error:
             kind, answer = REFUSED, str(error).encode()
+        except MemoryError:
+            sys.exit(1)  # and the next picture gets a process that is whole
         to.write(kind + len(answer).to_bytes(LENGTH_BYTES, "big") + answer)
         to.flush()
 
@@ -40,6 +45,12 @@ def limit_memory() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+
+
+def go_first() -> None:
+    """Where Linux runs short of memory, have it end this process before the page or the server."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 if __name__ == "__main__":

@@ -72,7 +72,11 @@ async def body_of(request: Request, most_bytes: int = MOST_BYTES) -> bytes:
                     body.clear()
     except TimeoutError as error:
         raise ProblemError(
-            HTTPStatus.REQUEST_TIMEOUT, f"{read} bytes came within {MOST_TIME_S:g} s, and no end", field="body"
+            HTTPStatus.REQUEST_TIMEOUT,
+            f"{read} bytes came within {MOST_TIME_S:g} s, and no end",
+            field="body",
+            value=read,
+            limit=f"the whole body within {MOST_TIME_S:g} s",
         ) from error
     if read > most_bytes:
         raise ProblemError(

@@ -7,6 +7,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from page.parts import Parts
+from page.punctual_protocol import PunctualProtocol
 
 BACKLOG = 1024
 MOST_CONNECTIONS = 512
@@ -30,6 +31,7 @@ class WebServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=PunctualProtocol,
                 log_level="warning",
                 access_log=False,
                 server_header=False,
