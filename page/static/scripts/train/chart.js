@@ -4,8 +4,9 @@ import { h, svg } from "../dom.js";
 
 const WIDTH = 640;
 const HEIGHT = 220;
-const LEFT = 36;
-const BOTTOM = 24;
+const LEFT = 52;
+const TOP = 16;
+const BOTTOM = 30;
 const MOST_POINTS = 400;
 
 /**
@@ -38,7 +39,7 @@ export function chart({ title, series, top, images }) {
     /** @param {number} at */
     const x = (at) => LEFT + ((WIDTH - LEFT - 4) * at) / images;
     /** @param {number} value */
-    const y = (value) => 6 + (HEIGHT - BOTTOM - 6) * (1 - Math.min(value, most) / most);
+    const y = (value) => TOP + (HEIGHT - BOTTOM - TOP) * (1 - Math.min(value, most) / most);
     picture.replaceChildren();
     for (const share of [0, 0.5, 1]) {
       const value = most * share;
@@ -51,10 +52,11 @@ export function chart({ title, series, top, images }) {
     const every = Math.max(1, Math.ceil(readings.length / MOST_POINTS));
     const shown = readings.filter((_, i) => i % every === 0 || i === readings.length - 1);
     series.forEach(({ name, kind }, i) => {
-      const points = shown.filter((each) => Number.isFinite(each[name])).map((each) => [x(each.images ?? 0), y(each[name] ?? 0)]);
+      const known = shown.filter((each) => Number.isFinite(each[name])); // the last reading of a run has no losses
+      const points = known.map((each) => [x(each.images ?? 0), y(each[name] ?? 0)]);
       const line = points.map((point) => point.map((place) => place.toFixed(1)).join()).join(" ");
       picture.append(svg("polyline", { points: line, class: kind }));
-      const value = readings[readings.length - 1]?.[name];
+      const value = known[known.length - 1]?.[name];
       if (value !== undefined) /** @type {HTMLElement} */ (last[i]).textContent = value.toFixed(2);
     });
   }

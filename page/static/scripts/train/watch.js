@@ -51,7 +51,7 @@ export function watch({ run, ended, signal }) {
     losses.add(reading);
     beliefs.add(reading);
     progress.value = reading.images;
-    seen.textContent = t("train.seen", { seen: reading.images.toLocaleString(), images: run.images.toLocaleString() });
+    seen.textContent = t("train.seen", { seen: Math.min(reading.images, run.images).toLocaleString(), images: run.images.toLocaleString() });
   });
   on("rewound", ({ images }) => {
     losses.rewind(images);
