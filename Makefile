@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help setup protos train fakes export inspect serve demo evaluate test test-page test-wheel lint clean bench-train bench-beside bench-serve bench-page bench-faults \
-        bench-pictures bench-strangers bench-detectors record-school record-film attack prove-resume prove-export publish-protos mutants
+        bench-pictures bench-strangers bench-detectors record-school record-film record-pictures attack prove-resume prove-export publish-protos mutants
 
 PYTHON ?= python3
 VENV   := .venv
@@ -23,7 +23,7 @@ BENCH_ARGS  ?=
 RUN ?= artifacts/runs/latest
 # What `make inspect` shows: a version, or a model repository.
 INSPECT ?= models/generator/3
-# Where the page is that `make record-film` films.
+# Where the page is that `make record-film` films, and `make record-pictures` shows.
 PAGE_URL ?= http://127.0.0.1:8080
 # What `make evaluate` measures: a run, or a model repository such as models.
 WHAT ?= artifacts/runs/latest
@@ -73,6 +73,7 @@ help:
 	@echo "  make bench-detectors      detectors that each never saw one kind of fakes, for the latest run (half an hour)    [RUN=..., BENCH_ARGS=...]"
 	@echo "  make record-school        the three runs that the page's school shows, anew (a few minutes)    [BENCH_ARGS=\"--only balanced\"]"
 	@echo "  make record-film          the README's film, of a page that runs already; needs chromium    [PAGE_URL=http://127.0.0.1:8080]"
+	@echo "  make record-pictures      the pictures of the page's scenes in docs, of a page that runs with --allow-training    [BENCH_ARGS=\"--only draw\"]"
 	@echo "  make attack               what strangers' connections do to the server's other callers (a quarter of an hour)    [BENCH_ARGS=\"rapid-reset --calls 300\"]"
 	@echo "  make prove-resume         killed at 50 random moments and resumed: the same run, bit by bit    [BENCH_ARGS=...]"
 	@echo "  make prove-export         exports killed at 20 random moments: the repository always loads    [BENCH_ARGS=...]"
@@ -155,6 +156,9 @@ record-school: $(TRAIN)
 
 record-film: $(DEV)
 	$(BIN)/python -m benchmarks.record_film $(call quote,$(PAGE_URL)) $(BENCH_ARGS)
+
+record-pictures: $(DEV)
+	$(BIN)/python -m tests.browser.pictures $(call quote,$(PAGE_URL)) $(BENCH_ARGS)
 
 attack: $(DEV)
 	$(BIN)/python -m benchmarks.attacks $(BENCH_ARGS)

@@ -1,5 +1,7 @@
 """Films the page for the README: digits that grow as a pair learns, the wall of served ones, a drawing that is scored.
 
+Before each the commands are shown that do it, with what they said: film_transcript.txt holds both, from a terminal.
+
 It drives a page that is there, such as `make demo` starts, in Debian's Chromium, picture by picture: the film is as
 smooth on a slow machine as on a fast one.
 
@@ -18,12 +20,19 @@ from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 OUT = Path("docs/images/page.webp")
+TRANSCRIPT = Path(__file__).with_name("film_transcript.txt")
 WINDOW = (960, 600)  # of the browser, in its pixels
 SIZE = (800, 500)  # of the film, without its caption
 CAPTION = 36
 STAGES = ("train", "serve", "score")
 FRAME_MS, REST_MS = 90, 1_800  # of a picture, and of the last one of a stage
+TYPED = 6  # characters of a command for each picture
 PAPER, INK, MUTED = "#f8fafb", "#162254", "#8793a8"
+TERMINAL = """<style>
+  body { margin: 0; background: #141a24; color: #e4e9f2 }
+  pre { margin: 36px 40px; font: 17px/1.6 "Liberation Mono", monospace; white-space: pre-wrap }
+  b { color: #93b5ff; font-weight: 400 }
+</style><pre></pre>"""
 # A seven as a hand draws it, in shares of the pad.
 STROKE = [
     (0.27, 0.29),
@@ -77,7 +86,9 @@ def main() -> int:
             viewport={"width": width, "height": height}, reduced_motion="reduce", color_scheme="light", locale="en"
         )
         page.set_default_timeout(60_000)
+        transcript = dict(zip(STAGES, TRANSCRIPT.read_text().strip().split("\n\n"), strict=True))
         for stage in (train, serve, score):
+            terminal(page, transcript[stage.__name__], film, stage.__name__)
             stage(page, options.page, film)
         chromium.close()
     film.save(options.out)
@@ -92,6 +103,23 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("page", metavar="ADDRESS", help="of a running page, such as http://127.0.0.1:8080")
     parser.add_argument("--out", type=Path, default=OUT, help=f"where to write (default: {OUT})")
     return parser
+
+
+def terminal(page: Page, said: str, film: Film, stage: str) -> None:
+    """Commands that are typed, and what they say, line by line; commands begin with $."""
+    page.goto("about:blank")
+    page.set_content(TERMINAL)
+    add = """(pre, [text, isCommand]) => {
+        pre.append(isCommand ? Object.assign(document.createElement("b"), { textContent: text }) : text);
+    }"""
+    shown = page.locator("pre")
+    for line in said.split("\n"):
+        is_command = line.startswith("$ ")
+        step = TYPED if is_command else len(line) + 1
+        for start in range(0, len(line) + 1, step):
+            shown.evaluate(add, [f"{line}\n"[start : start + step], is_command])
+            film.take(page, stage)
+    film.take(page, stage, REST_MS)
 
 
 def train(page: Page, address: str, film: Film) -> None:

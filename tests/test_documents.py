@@ -24,6 +24,7 @@ import digitforge.command
 import export.command
 import judge.command
 import page.command
+import tests.browser.pictures
 import training.command
 import training.fakes.train
 from serving.settings import Settings, SettingsRefusedError
@@ -77,6 +78,7 @@ READERS: dict[str, Callable[[list[str]], Any]] = {
     "benchmarks.record_school": benchmarks.record_school.build_parser().parse_args,
     "benchmarks.renew_detector": benchmarks.renew_detector.build_parser().parse_args,
     "benchmarks.score_strangers": benchmarks.score_strangers.build_parser().parse_args,
+    "tests.browser.pictures": tests.browser.pictures.build_parser().parse_args,
     "benchmarks.serving_load": benchmarks.serving_load.__main__.build_parser().parse_args,
 }
 
