@@ -16,7 +16,20 @@ from training.config import PRESETS
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
-TINY = {"dataset": "sklearn-digits", "images": 256, "detector_images": 0, "measure_fully": False}
+SMALL = {
+    "generator_hidden": (16, 32),
+    "generator_channels": 4,
+    "discriminator_hidden": (32, 16),
+    "discriminator_channels": 2,
+    "detector_channels": 2,
+}
+TINY = SMALL | {
+    "dataset": "sklearn-digits",
+    "images": 256,
+    "detector_images": 0,
+    "measure_milestones": 0,
+    "measure_fully": False,
+}
 Shell = Callable[[str], "subprocess.CompletedProcess[str]"]
 
 
@@ -71,7 +84,10 @@ def test_a_run_of_another_signature_is_exported_by_the_command_that_its_refusal_
 ) -> None:
     """From a repository of an older signature, without heads, to another beside it; and once more beside that."""
     older, newer, repository = (folder / name for name in ("older", "newer", "my models"))
-    for place, config in ((older, PRESETS["default"].with_options(TINY)), (newer, PRESETS["default"])):
+    for place, config in (
+        (older, PRESETS["default"].with_options(TINY)),
+        (newer, PRESETS["default"].with_options(SMALL)),
+    ):
         place.mkdir()
         save_checkpoint(run_of(config), place)
     at = ["--model-repository", str(repository)]

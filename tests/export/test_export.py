@@ -251,9 +251,10 @@ def test_a_run_that_is_there_already_is_exported_again_and_the_command_says_so(
     run_of: RunOf, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     repository = tmp_path / "models"
+    small = PRESETS["article"].with_options({"generator_hidden": (16, 32), "discriminator_hidden": (32, 16)})
     for version, name in enumerate(("one", "other", "one", "one"), start=1):
         (tmp_path / name).mkdir(exist_ok=True)
-        save_checkpoint(run_of(PRESETS["article"], name), tmp_path / name)
+        save_checkpoint(run_of(small, name), tmp_path / name)
         assert command.main([str(tmp_path / name), "--model-repository", str(repository)]) == 0
         said = capsys.readouterr().out
         assert f"exported {name} as version {version} of" in said

@@ -31,13 +31,17 @@ TINY = [
     *("--images", "1000", "--milestone-images", "500", "--detector-images", "256", "--detector-pool", "32"),
     *("--log-steps", "2"),
 ]
+SHORTEST = [
+    *SMALL,
+    *("--images", "128", "--detector-images", "0", "--measure-milestones", "0", "--measure-fully", "no"),
+]
 
 
 def test_a_run_leaves_everything_in_a_numbered_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(TINY) == 0
+    assert main(SHORTEST) == 0
     assert main([*TINY, "--seed", "1"]) == 0
     runs = tmp_path / "artifacts/runs"
     assert sorted(path.name for path in runs.iterdir()) == [
@@ -73,13 +77,9 @@ def test_a_run_leaves_everything_in_a_numbered_folder(
 def test_latest_is_the_run_that_was_started_or_resumed_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     latest = tmp_path / "artifacts/runs/latest"
-    shortest = [
-        *SMALL,
-        *["--images", "128", "--detector-images", "0", "--measure-milestones", "0", "--measure-fully", "no"],
-    ]
-    assert main([*shortest, "--out", "elsewhere/mine"]) == 0
+    assert main([*SHORTEST, "--out", "elsewhere/mine"]) == 0
     assert latest.resolve() == tmp_path / "elsewhere/mine"
-    assert main(shortest) == 0
+    assert main(SHORTEST) == 0
     assert latest.resolve().name == "0001-default-sklearn-digits"
 
 
@@ -158,7 +158,7 @@ def test_an_interrupted_run_saves_itself_and_says_how_to_go_on(tmp_path: Path) -
         if " images in " in line:  # the first milestone
             break
     process.send_signal(signal.SIGTERM)
-    rest, errors = process.communicate(timeout=60)
+    rest, errors = process.communicate(timeout=240)
     assert process.returncode == 130, errors
     told = re.search(r"; go on with: (make train .*) \(or (digitforge-train .*)\)\n", rest)
     assert told
