@@ -68,7 +68,7 @@ class Run:
         }
         arguments = [f"--{name}={value}" for name, value in options.items()]
         self._process = await asyncio.create_subprocess_exec(
-            *tied("digitforge-train", *arguments, in_background=True),
+            *tied("digitforge-train", "--not-latest", *arguments, in_background=True),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C in the terminal is the page's
         )  # fmt: skip

@@ -81,7 +81,7 @@ def run(options: argparse.Namespace, overrides: dict[str, Any]) -> int:
         together = f", {max(workers.count, processes)} processes" if max(workers.count, processes) > 1 else ""
         what = f"preset {state.config.preset}, data set {state.dataset}"
         tell(f"run {state.run_id} in {path}: {what}, on {device}{together}")
-        if workers.first:
+        if workers.first and not options.not_latest:
             try:
                 point_latest_to(path, RUNS)
             except NotWrittenError as error:  # a run that lies elsewhere can do without
@@ -250,6 +250,9 @@ def build_parser() -> argparse.ArgumentParser:
         f"(default: $DATA_DIR, else {DEFAULT_FOLDER})",
     )
     parser.add_argument("--out", type=Path, help=f"the run's folder (default: a new one in {RUNS})")
+    parser.add_argument(
+        "--not-latest", action="store_true", help=f"leave the link to the latest run in {RUNS} as it is"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out (default: the latest)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 ... (default: auto)")
     fields = parser.add_argument_group("the config: each takes the place of the preset's value")

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.processes import PATIENCE_S, Server, end, start_page
+from tests.processes import PATIENCE_S, ROOT, Server, end, start_page
 
 RATES = {"lr_g": 0.003, "lr_d": 0.003}
 
@@ -80,8 +80,10 @@ def test_run_is_told_while_it_goes_on_and_from_where_a_reader_broke_off(visitor:
 
 
 def test_run_is_stopped_when_it_is_asked_to(visitor: httpx.Client) -> None:
+    latest = latest_run()
     assert visitor.post("/v1/training", json={**RATES, "images": 500_000}).status_code == 201
     events(visitor, until="metrics")
+    assert latest_run() == latest  # the page's run goes with it, and is nobody's to export
     assert visitor.delete("/v1/training").json()["run"]["state"] == "stopped"
     assert events(visitor, until="ended")[-1][2] == {"state": "stopped", "message": ""}
 
@@ -106,6 +108,12 @@ def test_run_ends_with_the_page(by_force: bool, page: Server, address: str, tmp_
             time.sleep(0.05)
     finally:
         end(own)
+
+
+def latest_run() -> str | None:
+    """Where the link to the latest run leads, in the folder in which the page was started."""
+    link = ROOT / "artifacts/runs/latest"
+    return str(link.readlink()) if link.is_symlink() else None
 
 
 def children(pid: int) -> list[int]:

@@ -51,7 +51,8 @@ export function watch({ run, ended, signal }) {
     losses.add(reading);
     beliefs.add(reading);
     progress.value = reading.images;
-    seen.textContent = t("train.seen", { seen: Math.min(reading.images, run.images).toLocaleString(), images: run.images.toLocaleString() });
+    const count = Math.min(reading.images, run.images); // the last batch may be whole
+    seen.textContent = t("train.seen", { seen: count.toLocaleString(), images: run.images.toLocaleString() });
   });
   on("rewound", ({ images }) => {
     losses.rewind(images);
