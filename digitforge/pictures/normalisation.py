@@ -32,6 +32,7 @@ LEAST = 64**2  # pixels: a smaller one is enlarged, so that its strokes have an 
 MARGIN = 0.25  # of the digit's longer side, kept around it for a closer look
 EDGE = 0.1  # ink from which a pixel belongs to the digit's box: its soft edge is inside, as in MNIST
 PADDING = 0.25  # of the longer side: paper put around a picture whose digit touches its edge
+CUT = 24  # pixels a side: a smaller picture was cut to its digit, and what touches its edge is a part of that
 EMPTY = 0.02  # ink in the whole box, in full pixels: less is none
 
 
@@ -84,7 +85,9 @@ class _Digit:
 
 
 def _whole_digit(picture: Image.Image, work: Image.Image, scale: float) -> _Digit:
-    """The same as `_digit`, with more paper around the picture where the digit touches its edge, or fills it."""
+    """The same as `_digit`, with more paper around the picture where the digit touches its edge, or is cut to it."""
+    if max(picture.size) < CUT:
+        return _digit(_padded(np.asarray(picture, np.float32)))
     found = _digit(picture, work, scale)
     if found.is_whole:
         return found

@@ -22,6 +22,8 @@ def page(*lines: list[tuple[int, int]], width: int = 20) -> Image.Image:
 SEVEN = [(140, 100), (220, 100), (160, 280)]
 FIVE_BELOW = [(150, 120), (150, 180), (210, 190), (220, 250), (150, 290)]
 FIVE_BAR = [(160, 95), (230, 95)]
+ZERO = [(180, 90), (140, 130), (130, 200), (150, 270), (180, 290), (215, 260), (225, 190), (210, 120), (180, 90)]
+NINE = [(215, 150), (180, 180), (145, 150), (150, 110), (190, 95), (215, 120), (215, 180), (205, 290)]
 
 
 def moved(line: list[tuple[int, int]], right: int, down: int = 0) -> list[tuple[int, int]]:
@@ -127,3 +129,17 @@ def test_thick_zero_is_no_sheet(times: int, wide: int, high: int) -> None:
     box = (left * times, top * times, right * times, bottom * times)
     ImageDraw.Draw(image).rounded_rectangle(box, 0.45 * wide * times, outline=0, width=4 * times)
     assert not normalise(image).pixels[14, 13:15].any()
+
+
+@pytest.mark.parametrize("side", [8, 16])
+@pytest.mark.parametrize("line", [SEVEN, ZERO, NINE], ids=["seven", "zero", "nine"])
+def test_digit_of_a_few_pixels_that_fills_its_picture_is_taken_whole(line: list[tuple[int, int]], side: int) -> None:
+    image = page(line, width=24)
+    box = image.point(lambda level: 255 * (level < 130)).getbbox()
+    assert box is not None
+    left, top, right, bottom = box
+    middle, half = (left + right) // 2, (bottom - top) // 2
+    few = image.crop((middle - half, top, middle + half, bottom)).resize((side, side), Image.Resampling.BOX)
+    expected, found = normalise(image).pixels.astype(float), normalise(few)
+    assert found.found == Found.ONE
+    assert np.abs(found.pixels - expected).mean() < 0.6 * expected.mean()
