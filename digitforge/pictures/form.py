@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from digitforge.pictures.blocks import from_blocks
 from digitforge.pictures.sizes import SIDE
 
 BOX = 20  # pixels: MNIST's digits fill a box of so many ...
@@ -74,7 +75,19 @@ def in_form(grey: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         return None
     if max(height, width) <= SIDE + 2 * BORDER and (image := _on_black(unframed(grey))) is not None:
         return _middle(image)
-    return _reduced(unframed(grey))
+    if (levelled := _levelled(unframed(grey))) is None:
+        return None
+    image = _reduced(levelled)
+    return image if image is not None else _placed(from_blocks(levelled))
+
+
+def _placed(digit: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
+    """A digit's box where MNIST has it, its centre of mass in the middle to half a pixel, if that has MNIST's form."""
+    if digit is None:
+        return None
+    top, left = (round(centre - SIDE / 2) for centre in _centre_of_mass(digit))
+    image = _part(digit, top, left)
+    return image if has_form(image) else None
 
 
 def _on_black(grey: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
@@ -184,14 +197,12 @@ def _without_lines(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return grey[top : grey.shape[0] - bottom, left : grey.shape[1] - right]
 
 
-def _reduced(grey: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """The image in MNIST's form of which this is an enlargement."""
-    height, width = grey.shape
-    if (levelled := _levelled(grey)) is None:
-        return None
-    size = tuple(min(side, FITTED) for side in grey.shape)
+def _reduced(levelled: NDArray[np.float32]) -> NDArray[np.uint8] | None:
+    """The image in MNIST's form of which this is an enlargement, float32[height, width] as `_levelled` gives it."""
+    height, width = levelled.shape
+    size = tuple(min(side, FITTED) for side in levelled.shape)
     shown = levelled
-    if size != grey.shape:
+    if size != levelled.shape:
         shown = np.asarray(Image.fromarray(levelled).resize((size[1], size[0]), Image.Resampling.BOX))
     bright = shown.clip(0, 255).astype(np.uint8)
     top, left, bottom, right = _box(bright)
@@ -205,7 +216,7 @@ def _reduced(grey: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     for grid in _grids(height, width, scale):
         for kernel in KERNELS:
             rows, columns = (
-                _enlargement(length, *grid, kernel, kept) for length, kept in zip(grey.shape, size, strict=True)
+                _enlargement(length, *grid, kernel, kept) for length, kept in zip(levelled.shape, size, strict=True)
             )
             left_over = _left_over_in_part(shown, rows, columns)
             if best is None or left_over < BETTER * best[0]:  # the likeliest come first

@@ -40,6 +40,13 @@ def test_mnists_digits_have_the_form(mnist: DataSet) -> None:
     assert np.mean([has_form(image) for image in mnist.test.images.numpy()]) > 0.999
 
 
+def on_page(image: Image.Image, width: int, height: int, left: int, top: int) -> Image.Image:
+    """On a page of the image's own paper, of which nothing tells where the image ends."""
+    page = Image.new("L", (width, height), image.getpixel((0, 0)))  # type: ignore[arg-type]  # of a grey picture: a number
+    page.paste(image, (left, top))
+    return page
+
+
 EXACT: dict[str, Callable[[np.ndarray], Image.Image]] = {
     "as it is": Image.fromarray,
     "inverted": lambda image: Image.fromarray(255 - image),
@@ -72,6 +79,9 @@ NEARLY: dict[str, Callable[[np.ndarray], Image.Image]] = {
     "border, then x4 bilinear": lambda image: ImageOps.expand(Image.fromarray(image), 1, 0).resize(
         (120, 120), BILINEAR
     ),
+    "x13.2 nearest on a page, inverted": lambda image: on_page(enlarged(255 - image, 13.2, NEAREST), 540, 440, 143, 52),
+    "x6 nearest on a page": lambda image: on_page(enlarged(image, 6, NEAREST), 300, 320, 20, 130),
+    "x13.2 nearest on a large page": lambda image: on_page(enlarged(image, 13.2, NEAREST), 640, 480, 143, 52),
     "x10 by a kernel that is not tried": lambda image: enlarged(image, 10, Image.Resampling.LANCZOS),
 }
 
