@@ -7,7 +7,6 @@ They are what is left to train on where MNIST is neither on disk nor to be downl
 import numpy as np
 import torch
 from PIL import Image
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 SIDE = 28
@@ -18,6 +17,8 @@ INK = 0.25  # share of the brightest value from which a pixel belongs to the str
 
 def load_small_digits() -> tuple[Tensor, Tensor]:
     """All 1,797: images uint8[1797, 28, 28], white ink on black, and labels int64[1797]."""
+    from sklearn.datasets import load_digits  # here, since it takes a second, which a run on MNIST need not wait for
+
     digits = load_digits()
     images = np.stack([_in_mnist_manner(image) for image in digits.images])
     return torch.from_numpy(images), torch.from_numpy(digits.target.astype(np.int64))
