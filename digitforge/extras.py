@@ -9,7 +9,7 @@ from importlib.util import find_spec
 # What the extras of pyproject.toml bring, by the names that are imported.
 MODULES = {
     "heic": ("pillow_heif",),
-    "page": ("fastapi", "pydantic", "python_multipart", "starlette", "uvicorn"),
+    "page": ("fastapi", "h11", "pydantic", "python_multipart", "starlette", "uvicorn"),
     "serve": ("grpc_reflection", "ngh2", "onnxruntime", "prometheus_client", "pydantic", "pydantic_settings"),
     "train": (
         "filelock",

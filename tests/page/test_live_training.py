@@ -11,6 +11,7 @@ import pytest
 
 from tests.processes import PATIENCE_S, ROOT, Server, end, start_page
 
+pytestmark = pytest.mark.timeout(900)  # the trainer makes way for all else that the machine does
 RATES = {"lr_g": 0.003, "lr_d": 0.003}
 
 
