@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 LEVELS = 8  # a smaller change is noise
 LONGEST = (20, 19, 21, 18, 22)  # blocks of a digit's longer side, MNIST's first
 SMALLEST = 5  # pixels of a block: of smaller ones every place may be the edge
+CHANGES = 8  # places along the longer side at least: a straight stroke has two, which are blocks apart in many ways
 OFF = 0.12  # of a block, and a pixel at most: how far its edge lies from where it should
 
 
@@ -31,6 +32,8 @@ def from_blocks(shown: NDArray[np.float32]) -> NDArray[np.uint8] | None:
         return None
     if (down := _changes(part)) is None or (right := _changes(part.T)) is None:
         return None
+    if max(down.size, right.size) < CHANGES:
+        return None
     longest = max(np.ptp(down), np.ptp(right))
     for count in LONGEST:
         middles = [_middles(places, longest / count) for places in (down, right)]
@@ -51,6 +54,8 @@ def _changes(part: NDArray[np.float32]) -> NDArray[np.float64] | None:
 def _middles(places: NDArray[np.float64], block: float) -> NDArray[np.intp] | None:
     """The middles of the blocks, if all places are whole numbers of blocks apart."""
     numbers = np.round((places - places[0]) / block)
+    if numbers[-1] < 1:
+        return None
     start = float(np.mean(places - numbers * block))
     if np.abs(places - numbers * block - start).max() > min(1.0, OFF * block):
         return None

@@ -83,7 +83,7 @@ def in_form(grey: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
 
 def _placed(digit: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
     """A digit's box where MNIST has it, its centre of mass in the middle to half a pixel, if that has MNIST's form."""
-    if digit is None:
+    if digit is None or not digit.any():
         return None
     top, left = (round(centre - SIDE / 2) for centre in _centre_of_mass(digit))
     image = _part(digit, top, left)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from digitforge.pictures.decoded import Found
 from digitforge.pictures.images import decode_file
 from digitforge.pictures.ink import ink_map
 from digitforge.pictures.normalisation import normalise, stroke_width
@@ -200,6 +201,19 @@ def test_pixels_of_any_picture_whatever_are_no_error() -> None:
         found = normalise(Image.fromarray(chance.choice(levels, size).astype(np.uint8))).pixels
         assert found.dtype == np.uint8
         assert found.shape == (28, 28)
+
+
+@pytest.mark.parametrize("breadth", [1, 2, 5, 10, 18, 28, 40])
+@pytest.mark.parametrize("is_upright", [True, False])
+def test_straight_stroke_is_one_thing_in_the_middle(breadth: int, is_upright: bool) -> None:
+    grey = np.full((280, 280), 255, np.uint8)
+    grey[50:210, 100 : 100 + breadth] = 0
+    decoded = normalise(Image.fromarray(grey if is_upright else grey.T))
+    assert decoded.found is Found.ONE
+    assert np.abs(centre_of(decoded.pixels) - 14).max() <= 0.5
+    high, wide = box_of(decoded.pixels)
+    assert max(high, wide) == 20
+    assert (high == 20) == is_upright
 
 
 def test_mnist_digit_enlarged_ten_times_comes_back_as_it_was(mnist: DataSet) -> None:
