@@ -19,6 +19,8 @@ from digitforge.pictures.sizes import MAX_PIXELS, RAW_BYTES, SIDE
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 SIGNATURES = (PNG, JPEG, *GIFS)
+TIFFS = (b"II*\0", b"MM\0*")
+CONVERTED = "; digitforge score and the Python client convert TIFF, AVIF and, with the extra 'heic', HEIC"
 MOST_SCANS = 100  # of a JPEG: a progressive one has about ten, and each takes its time whatever it holds
 START_OF_SCAN = b"\xff\xda"  # nowhere else in a JPEG's data but in a thumbnail, which has a few
 
@@ -78,9 +80,10 @@ def open_file(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageFile:
         with _no_room_for_bombs(data, max_pixels):
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
+        is_convertible = data.startswith(TIFFS) or data[4:8] == b"ftyp"
         raise PictureError(
-            f"{len(data)} bytes that are neither {RAW_BYTES} raw ones nor a PNG, JPEG, WebP, BMP or GIF file; "
-            "digitforge score and the Python client convert TIFF, AVIF and, with the extra 'heic', HEIC"
+            f"{len(data)} bytes that are neither {RAW_BYTES} raw ones nor a PNG, JPEG, WebP, BMP or GIF file"
+            + CONVERTED * is_convertible
         ) from error
     except Image.DecompressionBombError as error:  # so many that Pillow itself does not go on
         size = str(error).partition(" exceeds")[0]

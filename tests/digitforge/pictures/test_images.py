@@ -44,6 +44,15 @@ def test_lossless_files_give_their_pixels(image_format: str, pixels: np.ndarray)
     assert np.array_equal(decode_file(data).pixels, pixels)
 
 
+@pytest.mark.parametrize(("image_format", "is_told"), [("TIFF", True), ("AVIF", True), ("PPM", False)])
+def test_who_converts_a_file_is_told_of_what_is_converted(image_format: str, is_told: bool, pixels: np.ndarray) -> None:
+    with pytest.raises(PictureError) as refused:
+        decode_file(file_of(Image.fromarray(pixels), image_format))
+    assert ("convert TIFF" in str(refused.value)) is is_told
+    with pytest.raises(PictureError, match=r"or GIF file$"):
+        decode_file(b"These are my notes.")
+
+
 @pytest.mark.parametrize("image_format", LOSSY)
 def test_lossy_files_give_their_pixels_nearly(image_format: str, pixels: np.ndarray) -> None:
     data = file_of(Image.fromarray(pixels), image_format, quality=95)
