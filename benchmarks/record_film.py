@@ -26,6 +26,7 @@ SIZE = (800, 500)  # of the film, without its caption
 CAPTION = 36
 STAGES = ("train", "serve", "score")
 FRAME_MS, REST_MS = 90, 1_800  # of a picture, and of the last one of a stage
+OPENING_MS = 1_500  # of the last picture at the very beginning
 TYPED = 6  # characters of a command for each picture
 PAPER, INK, MUTED = "#f8fafb", "#162254", "#8793a8"
 TERMINAL = """<style>
@@ -69,6 +70,11 @@ class Film:
         self.pictures.append(picture)
         self.durations_ms.append(duration_ms)
 
+    def open_with_its_end(self) -> None:
+        """Put the last picture first: it is what is seen where films stand still."""
+        self.pictures.insert(0, self.pictures[-1])
+        self.durations_ms.insert(0, OPENING_MS)
+
     def save(self, path: Path) -> None:
         """Write an animated WebP that begins again at its end."""
         first, *rest = self.pictures
@@ -91,6 +97,7 @@ def main() -> int:
             terminal(page, transcript[stage.__name__], film, stage.__name__)
             stage(page, options.page, film)
         chromium.close()
+    film.open_with_its_end()
     film.save(options.out)
     seconds = sum(film.durations_ms) / 1000
     print(f"{options.out}: {len(film.pictures)} pictures, {seconds:.0f} s, {options.out.stat().st_size / 1e6:.2f} MB")
