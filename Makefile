@@ -49,7 +49,7 @@ help:
 	@echo
 	@echo "  make train export serve   train (5 to 8 minutes on 2 cores), export, serve on port 50051"
 	@echo "  make serve                serve the newest export, or else the pretrained pair in models/"
-	@echo "  make demo                 the same with a page to look at, on http://127.0.0.1:8080    [DEMO_ARGS=\"--port 8000\"]"
+	@echo "  make demo                 the same with a page to look at, on http://127.0.0.1:8080    [DEMO_ARGS=\"--port 8000 --allow-training\"]"
 	@echo "  make test                 everything that the tests need, and the tests"
 	@echo
 	@echo "  make train                a run in artifacts/runs    [TRAIN_ARGS=\"--preset article\", DATA_DIR=...]"
@@ -101,7 +101,8 @@ evaluate: $(TRAIN)
 serve: $(SERVE)
 	$(BIN)/digitforge-serve $(SERVE_ARGS)
 
-demo: $(PAGE)
+# Where visitors may train, with what training needs.
+demo: $(PAGE) $(if $(findstring --allow-training,$(DEMO_ARGS)),$(TRAIN))
 	$(BIN)/digitforge-page --with-server $(DEMO_ARGS)
 
 # In two processes, as most of a test is waiting for a server or a child; PyTorch's threads would wait for each other.

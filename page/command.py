@@ -9,6 +9,7 @@ from importlib.metadata import version as package_version
 from digitforge.commands.options import add_server, seconds, whole
 from digitforge.connection import Endpoint
 from digitforge.errors import UnreachableError
+from digitforge.extras import require
 from page.app import build_app
 from page.beside import ServerEndedError, server_beside
 from page.settings import Settings
@@ -22,6 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Show the page until interrupted; the exit code: 0 stopped cleanly, 1 failed, 2 wrong options."""
     parser = build_parser()
     settings = settings_of(parser.parse_args(arguments))
+    if settings.allow_training:
+        require("train", "digitforge-page --allow-training")
     try:
         endpoint = Endpoint.of(settings.address, settings.timeout_s)
         if settings.with_server and len(endpoint.addresses) > 1:

@@ -165,7 +165,8 @@ def test_file_that_is_no_picture_is_told_in_words(open_page: Open) -> None:
 
 def test_training_that_is_not_allowed_is_explained(open_page: Open) -> None:
     page = open_page("#/train")
-    expect(page.get_by_text("digitforge-page --allow-training")).to_be_visible()
+    expect(page.get_by_text("make demo DEMO_ARGS=--allow-training")).to_be_visible()
+    expect(page.get_by_text("digitforge-page --with-server --allow-training")).to_be_visible()
     expect(page.get_by_role("button", name="Start")).to_have_count(0)
 
 

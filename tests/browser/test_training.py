@@ -1,6 +1,7 @@
 """The real trainer before a visitor's eyes."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -27,3 +28,21 @@ def test_run_is_started_watched_and_stopped(open_page: Open, training_address: s
     stop.click()
     expect(start).to_be_enabled(timeout=30_000)
     expect(stop).to_be_disabled()
+
+
+def test_run_that_cannot_start_says_why_and_is_not_waited_for(
+    open_page: Open, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_folder = tmp_path / "data"
+    no_folder.write_text("")
+    monkeypatch.setenv("DATA_DIR", str(no_folder))
+    process = start_page(address, tmp_path / "stderr", "--allow-training")
+    try:
+        page = open_page("#/train", address=process.address)
+        page.get_by_role("button", name="Start", exact=True).click()
+        expect(page.locator(".train-progress .note")).to_have_text("The trainer starts; it takes some seconds.")
+        expect(page.locator(".train-controls .note")).to_contain_text("The run failed: ", timeout=120_000)
+        expect(page.locator(".train-controls .note")).to_contain_text(str(no_folder))
+        expect(page.locator(".train-progress .note")).to_be_empty()
+    finally:
+        end(process)

@@ -8,6 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from digitforge.extras import MODULES
+from page.command import main
 from tests.processes import PATIENCE_S, ROOT, end, environment, start_page
 
 
@@ -37,6 +39,22 @@ def test_wrong_options_are_named(options: list[str], words: str) -> None:
     result = run(*options)
     assert result.returncode == 2
     assert words in result.stderr
+
+
+def test_training_without_its_extra_is_refused_before_a_visitor_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODULES, "train", (*MODULES["train"], "no_such_module"))
+    with pytest.raises(SystemExit, match=r"--allow-training needs the extra 'train'"):
+        main(["--allow-training"])
+
+
+@pytest.mark.parametrize(("options", "installs_it"), [("--port 0", False), ("--port 0 --allow-training", True)])
+def test_demo_installs_what_training_needs_where_visitors_may_train(
+    options: str, installs_it: bool, tmp_path: Path
+) -> None:
+    command = ["make", "--dry-run", f"VENV={tmp_path}", f"DEMO_ARGS={options}", "demo"]
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert f"digitforge-page --with-server {options}" in made.stdout
+    assert ('".[train]"' in made.stdout) is installs_it
 
 
 def test_server_beside_the_page_serves_and_ends_with_it(tmp_path: Path) -> None:

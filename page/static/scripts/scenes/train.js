@@ -22,7 +22,9 @@ export async function mount(section, context) {
         { class: "card train-off" },
         h("h2", {}, t("train.off")),
         h("p", {}, t("train.off_why")),
-        h("pre", { tabindex: "0" }, h("code", {}, "digitforge-page --allow-training")),
+        h("pre", { tabindex: "0" }, h("code", {}, "make demo DEMO_ARGS=--allow-training")),
+        h("p", {}, t("train.off_installed")),
+        h("pre", { tabindex: "0" }, h("code", {}, "digitforge-page --with-server --allow-training")),
         h("p", {}, h("a", { href: "#/school" }, t("train.off_school"))),
       ),
     );
@@ -133,7 +135,7 @@ export async function mount(section, context) {
   function ended(how, message) {
     now = { ...now, running: false };
     buttons();
-    note.textContent = how === "failed" ? message : t(`train.${how}`);
+    note.textContent = t(`train.${how}`, { message });
   }
 
   showRates();

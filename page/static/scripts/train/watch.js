@@ -72,6 +72,7 @@ export function watch({ run, ended, signal }) {
   });
   on("ended", ({ state, message }) => {
     events.close();
+    if (progress.value === 0) seen.textContent = ""; // it starts no more
     ended(state, message);
   });
 
