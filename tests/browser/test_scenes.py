@@ -4,6 +4,7 @@ import io
 import re
 
 import numpy as np
+import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -71,6 +72,48 @@ def test_wall_goes_on_as_it_is_scrolled_and_keeps_few_rows(open_page: Open) -> N
     shown = page.locator(".wall-row a").evaluate_all("links => links.map((link) => Number(link.dataset.index))")
     assert min(shown) > 10_000
     assert len(shown) < 400
+
+
+def test_back_leads_to_the_place_on_the_wall_that_was_left(open_page: Open) -> None:
+    page = open_page("#/wall?seed=7")
+    expect(page.locator(".wall-row").first).to_be_visible()
+    page.evaluate("scrollTo(0, 30000)")
+    expect(page).to_have_url(re.compile(r"at=\d{4,}"))
+    left = page.url
+    page.get_by_role("link", name="Walk", exact=True).click()
+    expect(page.locator(".walk-strip canvas")).to_have_count(13)
+    page.go_back()
+    expect(page.locator("#wall .wall-row").first).to_be_visible()
+    page.wait_for_timeout(600)  # by when the wall has written where it is
+    assert page.url == left
+    assert abs(page.evaluate("scrollY") - 30_000) < 100
+
+
+@pytest.mark.parametrize("seed", ["18446744073709551616", "99999999999999999999999", "-1", "1.5", ""])
+def test_seed_that_is_none_is_refused_with_the_limit(open_page: Open, seed: str) -> None:
+    page = open_page("#/wall?seed=8")
+    field = page.get_by_label("Seed", exact=True)
+    field.fill(seed)
+    field.press("Enter")
+    limit = "A seed is a whole number from 0 to 18446744073709551615."
+    assert field.evaluate("field => field.validationMessage") == limit
+    expect(page).to_have_url(re.compile("seed=8$"))
+
+
+def test_last_seed_is_shown(open_page: Open) -> None:
+    page = open_page("#/wall?seed=8")
+    page.get_by_label("Seed", exact=True).fill("18446744073709551615")
+    page.get_by_label("Seed", exact=True).press("Enter")
+    expect(page).to_have_url(re.compile("seed=18446744073709551615"))
+    expect(page.locator(".wall-row canvas.late").first).to_be_visible()
+
+
+def test_link_with_a_seed_that_is_none_says_so(open_page: Open) -> None:
+    page = open_page("#/wall?seed=99999999999999999999999")
+    expect(page.locator(".wall-notice")).to_contain_text("“99999999999999999999999”")
+    expect(page.locator(".wall-notice")).to_contain_text("Here is seed 7.")
+    page.get_by_role("button", name="Another seed").click()
+    expect(page.locator(".wall-notice")).to_be_empty()
 
 
 def test_wall_by_class_shows_that_class_alone(open_page: Open) -> None:

@@ -9,6 +9,8 @@ import { digitView } from "../wall/view.js";
 import { t } from "../words.js";
 
 const SEED = "7";
+const LAST_SEED = "18446744073709551615"; // 2^64 - 1
+const LONGEST_TOLD = 40; // letters of what is refused
 const FAR = 100_000; // from here on, a wall begins where its address says, not at 0
 
 /** @type {import("../router.js").Mount} */
@@ -18,12 +20,19 @@ export async function mount(section, context) {
   let state = read(context.params);
   /** @type {AbortController | undefined} what belongs to the stream that is shown */
   let stream;
+  /** @type {ReturnType<typeof wall>} */
+  let grid;
   /** @type {ReturnType<typeof digitView>} */
   let view;
+  let first = 0; // of the digits that the wall has
+  const notice = h("p", { class: "note wall-notice", role: "status" });
   const place = h("div");
 
   const field = h("input", { type: "number", min: 0, step: 1, inputmode: "numeric", value: state.seed, id: "wall-seed" });
-  field.addEventListener("change", () => field.reportValidity() && field.value && choose({ seed: field.value }));
+  field.addEventListener("change", () => {
+    field.setCustomValidity(isSeed(field.value) ? "" : t("wall.seed_limit", { last: LAST_SEED }));
+    if (field.reportValidity()) choose({ seed: field.value });
+  });
   const other = h("button", { type: "button", on: { click: () => choose({ seed: String(randomSeed()) }) } }, t("wall.other"));
   const classes = h("div");
   section.append(
@@ -34,12 +43,13 @@ export async function mount(section, context) {
       classes,
       h("div", { class: "row" }, h("label", { class: "field" }, t("wall.seed"), field), other),
     ),
+    notice,
     place,
   );
 
   /** @param {Partial<{seed: string, digit: string}>} changed */
   function choose(changed) {
-    state = { ...state, at: 0, open: null, ...changed };
+    state = { ...state, at: 0, open: null, refused: "", ...changed };
     context.push(forLink(state));
     scrollTo(0, 0);
     build();
@@ -51,14 +61,16 @@ export async function mount(section, context) {
     context.signal.addEventListener("abort", () => stream?.abort(), { signal: stream.signal });
     const { seed, digit, at } = state;
     field.value = seed;
+    field.setCustomValidity("");
     classes.replaceChildren(classChoice(model, digit, (chosen) => choose({ digit: chosen })));
     const sheets = new Sheets({ model, seed, digit: digit === "" ? null : Number(digit) }, stream.signal);
     /** @param {number} index */
     const address = (index) => link("wall", { seed, digit, open: index });
-    const first = at < FAR ? 0 : Math.floor(at / 100) * 100;
-    const grid = wall({
+    first = at < FAR ? 0 : Math.floor(at / 100) * 100;
+    grid = wall({
       sheets,
       first,
+      opening: at,
       address,
       signal: stream.signal,
       scrolled: (index) => {
@@ -77,9 +89,14 @@ export async function mount(section, context) {
         grid.focus(index);
       },
     });
+    sayRefused();
     place.replaceChildren(grid.element, view.dialog);
-    if (at > first) requestAnimationFrame(() => grid.scrollToIndex(at));
     if (state.open !== null) void view.show(state.open);
+  }
+
+  function sayRefused() {
+    const { refused, seed } = state;
+    notice.textContent = refused && t("wall.seed_refused", { refused, last: LAST_SEED, seed });
   }
 
   context.onParams((params) => {
@@ -87,9 +104,11 @@ export async function mount(section, context) {
     const same = next.seed === state.seed && next.digit === state.digit;
     const at = next.open === null ? next.at : state.at;
     state = { ...next, at };
-    if (!same) build();
-    else if (state.open !== null) void view.show(state.open);
+    if (!same || at < first) return build();
+    sayRefused();
+    if (state.open !== null) void view.show(state.open);
     else if (view.dialog.open) view.dialog.close();
+    else grid.scrollToIndex(at);
   });
   build();
 }
@@ -99,12 +118,16 @@ function read(params) {
   const seed = params.get("seed") ?? SEED;
   const open = params.get("open");
   return {
-    seed: /^\d{1,20}$/.test(seed) ? seed : SEED,
+    seed: isSeed(seed) ? seed : SEED,
+    refused: isSeed(seed) ? "" : seed.slice(0, LONGEST_TOLD), // what stands in the place of a seed and is none
     digit: /^\d+$/.test(params.get("digit") ?? "") ? String(params.get("digit")) : "",
     at: whole(params.get("at")),
     open: open === null ? null : whole(open),
   };
 }
+
+/** @param {string} text */
+const isSeed = (text) => /^\d{1,20}$/.test(text) && BigInt(text) <= BigInt(LAST_SEED);
 
 /** @param {string | null} text */
 const whole = (text) => (/^\d{1,15}$/.test(text ?? "") ? Number(text) : 0);

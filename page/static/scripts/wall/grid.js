@@ -8,16 +8,18 @@ import { t } from "../words.js";
 const MOST_ROWS = 100_000; // a browser's longest page is some ten million pixels
 const ROWS_BEYOND = 2; // above and below what is in sight
 const ALIGN = 24; // the squares of the paper
+const BARS = 140; // pixels at the top of a window that lie beneath the page's bars
 
 /**
  * @param {object} what
  * @param {import("./sheets.js").Sheets} what.sheets
  * @param {number} what.first index of the first digit
+ * @param {number} what.opening index of the one that is in sight at first
  * @param {(index: number) => string} what.address of a digit's own view
  * @param {(index: number) => void} what.scrolled called with the first index in sight, once scrolling has ceased
  * @param {AbortSignal} what.signal
  */
-export function wall({ sheets, first, address, scrolled, signal }) {
+export function wall({ sheets, first, opening, address, scrolled, signal }) {
   const element = h("div", { class: "wall-digits" });
   /** @type {Map<number, HTMLElement>} */
   const rows = new Map();
@@ -31,7 +33,7 @@ export function wall({ sheets, first, address, scrolled, signal }) {
     const fit = Math.max(4, Math.floor(width / wanted));
     const size = width < 520 ? width / fit : wanted;
     if (fit === columns && size === cell) return;
-    const at = columns ? firstInSight() : first;
+    const at = columns ? firstInSight() : opening;
     [columns, cell] = [fit, size];
     rows.forEach((row) => row.remove());
     rows.clear();
@@ -43,12 +45,12 @@ export function wall({ sheets, first, address, scrolled, signal }) {
 
   /** @returns {number} where the wall begins on the page */
   const top = () => element.getBoundingClientRect().top + scrollY;
-  const firstInSight = () => first + Math.max(0, Math.floor((scrollY - top()) / cell + 0.5)) * columns;
+  const firstInSight = () => first + Math.max(0, Math.floor((scrollY + BARS - top()) / cell + 0.5)) * columns;
 
   /** @param {number} index */
   function scrollToIndex(index) {
     const row = Math.floor((index - first) / columns);
-    scrollTo(0, row > 0 ? top() + row * cell - innerHeight / 3 : 0);
+    scrollTo(0, row > 0 ? top() + row * cell - BARS : 0);
   }
 
   function show() {
@@ -133,7 +135,7 @@ export function wall({ sheets, first, address, scrolled, signal }) {
    */
   function focus(index) {
     const y = top() + Math.floor((index - first) / columns) * cell;
-    if (y < scrollY + 140 || y + cell > scrollY + innerHeight) scrollTo(0, y - innerHeight / 2);
+    if (y < scrollY + BARS || y + cell > scrollY + innerHeight) scrollTo(0, y - innerHeight / 2);
     show();
     const next = /** @type {HTMLElement | null} */ (element.querySelector(`[data-index="${index}"]`));
     if (!next) return;
