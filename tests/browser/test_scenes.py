@@ -200,10 +200,58 @@ def test_chosen_photo_is_scored_as_the_server_scores_the_file(open_page: Open, a
     assert np.array_equal(drawn_pixels(page, ".draw-answer canvas.ink"), expected)
 
 
-def test_file_that_is_no_picture_is_told_in_words(open_page: Open) -> None:
+@pytest.mark.parametrize(
+    ("name", "kind", "content"),
+    [
+        ("no.png", "image/png", b"no picture"),
+        ("damaged.png", "image/png", b"\x89PNG\r\n\x1a\n and no more"),
+        ("notes.txt", "text/plain", b"no picture"),
+    ],
+)
+def test_file_that_is_no_picture_is_told_in_words(open_page: Open, name: str, kind: str, content: bytes) -> None:
     page = open_page("#/draw")
-    page.locator("#draw-file").set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": b"no picture"})
-    expect(page.locator(".draw-verdict .note")).not_to_be_empty()
+    page.locator("#draw-file").set_input_files({"name": name, "mimeType": kind, "buffer": content})
+    expect(page.locator(".draw-verdict .note")).to_contain_text("This file cannot be opened as a picture.")
+    expect(page.locator(".pad-photo")).to_be_hidden()
+
+
+def test_only_a_drawing_has_a_link(open_page: Open) -> None:
+    page = open_page("#/draw")
+    copy = page.get_by_role("button", name="Copy its link")
+    expect(copy).to_be_disabled()
+    draw(page, THREE)
+    expect(copy).to_be_enabled()
+    buffer = io.BytesIO()
+    Image.new("L", (40, 40)).save(buffer, "PNG")
+    page.locator("#draw-file").set_input_files(
+        {"name": "dark.png", "mimeType": "image/png", "buffer": buffer.getvalue()}
+    )
+    expect(page.get_by_text("A photo is not kept, and so it has no link.")).to_be_visible()
+    expect(page.locator(".pad-photo")).to_be_visible()
+    expect(copy).to_be_disabled()
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_text("A photo is not kept, and so it has no link.")).to_be_hidden()
+
+
+def test_colours_of_the_map_are_explained_while_it_is_shown(open_page: Open) -> None:
+    page = open_page("#/draw")
+    draw(page, THREE)
+    legend, shown = page.locator(".heat-legend"), page.get_by_role("checkbox", name="Show what gave it away")
+    expect(legend).to_be_visible()
+    shown.uncheck()
+    expect(legend).to_be_hidden()
+    shown.check()
+    expect(legend).to_be_visible()
+
+
+def test_which_digit_it_is_is_not_said_of_what_is_not_one(open_page: Open) -> None:
+    page = open_page("#/draw")
+    asked = """verdict => import("/static/scripts/verdict.js").then(({ bars }) => bars(
+        { verdict, class_name: "4", digit_probability: 0.987, one_digit_probability: 0.2, real_probability: 0.5 },
+        { threshold: 0.04, one_digit_threshold: 0.3 },
+    ).textContent)"""
+    assert "Is it a 4?" in page.evaluate(asked, "generated")
+    assert "Is it a 4?" not in page.evaluate(asked, "not_one_digit")
 
 
 def test_training_that_is_not_allowed_is_explained(open_page: Open) -> None:

@@ -24,7 +24,8 @@ export function percent(share) {
 }
 
 /**
- * The three questions, in the order in which they are asked, and what the lines on them are.
+ * The questions, in the order in which they are asked, and what the lines on them are. Which digit it is, is asked only of
+ * what is one.
  * @param {Score} score
  * @param {import("./api.js").Model} model whose thresholds hold
  */
@@ -32,7 +33,8 @@ export function bars(score, model) {
   const list = h("dl", { class: "bars" });
   if (typeof score.one_digit_probability === "number")
     list.append(bar(t("bar.one_digit"), score.one_digit_probability, model.one_digit_threshold));
-  if (typeof score.digit_probability === "number")
+  const isDigit = score.verdict === "real_digit" || score.verdict === "generated";
+  if (isDigit && typeof score.digit_probability === "number")
     list.append(bar(t("bar.which", { name: score.class_name ?? "" }), score.digit_probability));
   if (score.verdict !== "nothing_found") list.append(bar(t("bar.real"), score.real_probability, model.threshold));
   const hasLines = list.querySelector("b") !== null;

@@ -18,7 +18,8 @@ export function drawingPad({ strokes, changed }) {
   const canvas = blank(PIXELS, PIXELS);
   canvas.className = "ink";
   const cursor = h("span", { class: "pad-cursor", hidden: true });
-  const hint = h("p", { class: "pad-hint", id: "pad-hint" }, t("draw.hint"));
+  const keys = h("span", { class: "by-keyboard" }, t("draw.keys"));
+  const hint = h("p", { class: "pad-hint", id: "pad-hint" }, t("draw.hint"), " ", keys);
   const element = h(
     "div",
     { class: "squared pad", tabindex: 0, role: "application", "aria-label": t("draw.pad"), "aria-describedby": "pad-hint" },

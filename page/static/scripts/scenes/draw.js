@@ -1,6 +1,6 @@
 // Draw, or bring a photo, and see what the detector makes of it while you do.
 
-import { defaultModel } from "../api.js";
+import { Problem, defaultModel } from "../api.js";
 import { copyButton, h, sceneHead } from "../dom.js";
 import { asking } from "../draw/asking.js";
 import { heat, heatCanvas } from "../draw/heat.js";
@@ -10,6 +10,9 @@ import { decodeGrey, inked } from "../ink.js";
 import { bars, verdictLine } from "../verdict.js";
 import { t } from "../words.js";
 
+/** @type {Record<number, string>} why a picture is refused, by HTTP's status */
+const REFUSALS = { 413: "draw.too_large", 415: "draw.no_picture", 422: "draw.no_picture" };
+
 /** @type {import("../router.js").Mount} */
 export async function mount(section, context) {
   const model = await defaultModel();
@@ -17,7 +20,7 @@ export async function mount(section, context) {
   if (signal.aborted) return;
   /** @type {File | null} */
   let photo = null;
-  let showHeat = true;
+  let hasHeat = false;
 
   const seen = h("div", { class: "squared" });
   const verdict = h("div", { class: "draw-verdict", "aria-live": "polite" });
@@ -25,13 +28,15 @@ export async function mount(section, context) {
   const legend = h("p", { class: "note heat-legend", hidden: true }, h("i"), t("draw.gave_away"), h("i"), t("draw.for_hand"));
   const heatSwitch = h("input", { type: "checkbox", checked: true });
   heatSwitch.addEventListener("change", () => {
-    showHeat = heatSwitch.checked;
-    seen.classList.toggle("plain", !showHeat);
+    seen.classList.toggle("plain", !heatSwitch.checked);
+    explainHeat();
   });
   const { ask } = asking({ signal, said: say, refused });
 
   const pad = drawingPad({ strokes: decode(context.params.get("strokes") ?? ""), changed });
   const preview = h("img", { class: "pad-photo", alt: t("draw.photo_alt"), hidden: true });
+  // What no browser shows, such as TIFF, the detector may still see.
+  preview.addEventListener("load", () => (preview.hidden = photo === null));
   pad.element.append(preview);
   const undo = h("button", { type: "button", on: { click: () => pad.undo() } }, t("draw.undo"));
   const clear = h("button", { type: "button", on: { click: wipe } }, t("draw.clear"));
@@ -41,12 +46,13 @@ export async function mount(section, context) {
   file.setAttribute("aria-label", t("draw.choose"));
 
   const copy = copyButton(() => location.href, t("draw.link"));
+  const linkless = h("p", { class: "note", hidden: true }, t("draw.no_link"));
   section.append(
     sceneHead(t("draw.title"), t("draw.lead")),
     h(
       "div",
       { class: "draw" },
-      h("div", { class: "draw-pad" }, pad.element, h("div", { class: "row" }, undo, clear, choose, copy, file)),
+      h("div", { class: "draw-pad" }, pad.element, h("div", { class: "row" }, undo, clear, choose, copy, file), linkless),
       h(
         "div",
         { class: "draw-side" },
@@ -66,7 +72,7 @@ export async function mount(section, context) {
   /** @param {boolean} finished */
   function changed(finished) {
     forget();
-    undo.disabled = clear.disabled = pad.strokes.length === 0;
+    undo.disabled = clear.disabled = copy.disabled = pad.strokes.length === 0;
     if (finished) context.replace({ strokes: encode(pad.strokes) });
     if (pad.strokes.length === 0) return empty();
     ask(pad.file, finished);
@@ -76,7 +82,13 @@ export async function mount(section, context) {
     verdict.replaceChildren(h("p", { class: "verdict" }, t("draw.waiting")));
     told.replaceChildren();
     seen.replaceChildren();
-    legend.hidden = true;
+    explainHeat(false);
+  }
+
+  /** @param {boolean} [has] whether there is a map; else as it was */
+  function explainHeat(has = hasHeat) {
+    hasHeat = has;
+    legend.hidden = !(hasHeat && heatSwitch.checked);
   }
 
   function wipe() {
@@ -88,7 +100,7 @@ export async function mount(section, context) {
     if (!photo) return;
     photo = null;
     URL.revokeObjectURL(preview.src);
-    preview.hidden = true;
+    preview.hidden = linkless.hidden = true;
     file.value = "";
   }
 
@@ -97,8 +109,7 @@ export async function mount(section, context) {
     pad.clear();
     photo = picture;
     preview.src = URL.createObjectURL(picture);
-    preview.hidden = false;
-    clear.disabled = false;
+    clear.disabled = linkless.hidden = false;
     ask(() => Promise.resolve(picture), true);
   }
 
@@ -110,13 +121,15 @@ export async function mount(section, context) {
     const children = score.scored_image ? [inked(decodeGrey(score.scored_image))] : [];
     if (score.map) children.push(heatCanvas(heat(score.map, score.real_probability)));
     seen.replaceChildren(...children);
-    legend.hidden = !score.map;
+    explainHeat(Boolean(score.map));
   }
 
   /** @param {unknown} error */
   function refused(error) {
     empty();
-    verdict.replaceChildren(h("p", { class: "note" }, error instanceof Error ? error.message : String(error)));
+    const known = error instanceof Problem && REFUSALS[error.status];
+    const words = known ? t(known) : error instanceof Error ? error.message : String(error);
+    verdict.replaceChildren(h("p", { class: "note" }, words));
   }
 
   addEventListener("paste", (event) => {

@@ -71,7 +71,7 @@ export async function mount(section, context) {
           { class: "game-side" },
           h("div", { class: "game-buttons" }, hand, machine),
           marks(),
-          h("div", { class: "game-said", "aria-live": "polite" }, h("p", { class: "note" }, t("game.keys"))),
+          h("div", { class: "game-said", "aria-live": "polite" }, h("p", { class: "note by-keyboard" }, t("game.keys"))),
         ),
       ),
     );
