@@ -27,6 +27,21 @@ def test_scene_has_no_finding_of_axe_and_fits(open_page: Open, state: str, size:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.parametrize("scene", ["draw", "game"])
+def test_keys_are_told_where_there_are_some(open_page: Open, scene: str) -> None:
+    expect(open_page(f"#/{scene}").locator(".by-keyboard")).to_be_visible()
+    expect(open_page(f"#/{scene}", **PHONE).locator(".by-keyboard")).to_be_hidden()
+
+
+def test_walk_stands_in_the_middle(open_page: Open) -> None:
+    page = open_page("#/walk?from=7/3&to=7/48&step=0", width=1600)
+    page.wait_for_selector(".walk-strip canvas")
+    for part in (".walk-middle", ".walk-strip"):
+        box = page.locator(part).bounding_box()
+        assert box is not None
+        assert abs(2 * box["x"] + box["width"] - page.evaluate("document.documentElement.clientWidth")) < 2
+
+
 @pytest.mark.parametrize("scene", SCENES)
 def test_scene_speaks_chinese(open_page: Open, scene: str) -> None:
     page = open_page(f"#/{scene}", locale="zh-CN")

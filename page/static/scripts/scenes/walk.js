@@ -33,7 +33,11 @@ export async function mount(section, context) {
   const thumbnails = h("div", { class: "walk-strip", "aria-hidden": "true" });
   const [left, right] = [h("div"), h("div")];
   section.append(
-    sceneHead(t("walk.title"), t("walk.lead", { n: model.latent_size })),
+    sceneHead(
+      t("walk.title"),
+      t("walk.lead", { n: model.latent_size }),
+      model.class_names.length > 0 && ` ${t("walk.class_changes")}`,
+    ),
     h(
       "div",
       { class: "walk" },
