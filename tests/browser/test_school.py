@@ -113,6 +113,13 @@ def test_the_trainers_words_are_those_that_it_said(school: School, chapter: int,
     expect(page.locator(".school-words blockquote")).to_be_hidden()
 
 
+def test_the_slider_says_that_it_shows_the_beginning_finer(school: School) -> None:
+    page = school("chapter=1")
+    images = told("balanced")["images"]
+    hint = f"half-way along the slider, the run has seen {images[len(images) // 2]:,} of {images[-1]:,} images"
+    expect(page.locator(".school-bench > .note")).to_contain_text(hint)
+
+
 def test_playing_goes_on_until_it_is_paused(school: School) -> None:
     page = school("chapter=3&at=0")
     page.get_by_role("button", name="Play").press("Enter")

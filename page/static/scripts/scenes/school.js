@@ -41,10 +41,11 @@ export async function mount(section, context) {
   const text = h("article", { class: "school-text" });
   const stage = h("div", { class: "school-stage", "aria-busy": "true" });
   const choices = h("div");
+  const finer = h("p", { class: "note" });
   section.append(
     sceneHead(t("school.title"), t("school.lead")),
     h("nav", { "aria-label": t("school.chapters") }, chapters),
-    h("div", { class: "school" }, text, h("div", { class: "card school-bench" }, choices, controls.element, stage)),
+    h("div", { class: "school" }, text, h("div", { class: "card school-bench" }, choices, controls.element, finer, stage)),
   );
 
   /** @param {Partial<State>} changed */
@@ -78,7 +79,10 @@ export async function mount(section, context) {
     text.querySelector("aside")?.append(...howToRepeat(chapter, runs));
     stage.setAttribute("aria-busy", "false");
     views = made;
-    const moments = runs[0]?.told.images.length ?? 1;
+    const images = runs[0]?.told.images ?? [];
+    const moments = images.length;
+    const [middle = 0, all = 0] = [images[moments >> 1], images[moments - 1]];
+    finer.textContent = t("school.finer", { middle: number(middle), all: number(all) });
     const [from = 0, to = 0] = [chapter.from, chapter.to].map((share) => Math.round(share * (moments - 1)));
     controls.of(moments);
     controls.go(Math.min(state.at ?? (calm() ? to : from), moments - 1));
