@@ -50,6 +50,7 @@ def test_whole_game_is_played_by_arrows_and_its_score_can_be_shared(open_page: O
         expect(page.get_by_role("button", name="Next")).to_be_focused()
         page.keyboard.press("ArrowRight")
     expect(page.locator(".game-score")).to_contain_text("You had 10 of 20 right")
+    expect(page.locator(".game-legend")).to_contain_text("You were wrong.")
     page.get_by_role("button", name="Copy the score").press("Enter")
     shared = page.evaluate("navigator.clipboard.readText()")
     assert re.fullmatch(

@@ -261,6 +261,12 @@ def test_training_that_is_not_allowed_is_explained(open_page: Open) -> None:
     expect(page.get_by_role("button", name="Start")).to_have_count(0)
 
 
+def test_answer_of_the_detector_comes_with_its_threshold(open_page: Open) -> None:
+    page = open_page("#/game?game=5")
+    page.get_by_role("button", name="A machine").click()
+    expect(page.locator(".game-said")).to_contain_text(re.compile(r"[\d.]+%.*from [\d.]+% on it says"))
+
+
 def test_same_game_deals_the_same_pictures_half_of_them_real(open_page: Open) -> None:
     page = open_page("#/game?game=5")
     deal = "import('/static/scripts/game/rounds.js').then((game) => game.deal(%d))"

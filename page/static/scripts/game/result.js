@@ -49,6 +49,7 @@ export function result(answers, game, again) {
     const mark = answer.you === answer.round.real ? "right" : "wrong";
     pictures.append(h("li", { title: label, class: mark }, canvas, h("span", { class: maker }, t(`game.${maker}_short`))));
   }
+  const legend = ["right", "wrong"].map((mark) => h("span", { class: mark }, t(`game.you_${mark}`)));
   const next = h("button", { type: "button", class: "main", on: { click: again } }, t("game.again"));
   return h(
     "div",
@@ -56,6 +57,7 @@ export function result(answers, game, again) {
     h("h2", { tabindex: -1 }, t(who)),
     h("p", { class: "game-score" }, t("game.score", { you, detector, n: answers.length })),
     pictures,
+    h("p", { class: "note game-legend" }, t("game.legend"), ...legend),
     h("div", { class: "row" }, next, copyButton(() => shared(answers, game), t("game.share"))),
   );
 }

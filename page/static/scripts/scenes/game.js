@@ -105,7 +105,9 @@ export async function mount(section, context) {
   function tell(round, you, said) {
     const truth = t(round.real ? "game.was_hand" : "game.was_machine");
     const verdict = `${truth} ${t(you === round.real ? "game.you_right" : "game.you_wrong")}`;
-    const detector = t(said.real ? "game.detector_hand" : "game.detector_machine", { value: percent(said.real_probability) });
+    const isDigit = said.real || said.verdict === "generated";
+    const answered = isDigit ? (said.real ? "game.detector_hand" : "game.detector_machine") : "game.detector_neither";
+    const detector = t(answered, { value: percent(said.real_probability), threshold: percent(model.threshold) });
     const next = h("button", { type: "button", class: "main", on: { click: ask } }, t("game.next"));
     place.querySelector(".game-marks")?.replaceWith(marks());
     place.querySelector(".game-said")?.replaceChildren(
