@@ -110,7 +110,7 @@ def test_line_that_is_full_refuses_the_crowd_with_when_to_come_again_and_takes_a
     for error in refused:
         assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         assert "are waiting, the limits are 256 and 67108864" in error.details()
-        assert dict(error.trailing_metadata())["grpc-retry-pushback-ms"] == "1000"
+        assert 1000 <= int(dict(error.trailing_metadata())["grpc-retry-pushback-ms"]) <= 1500  # spread
 
 
 def test_streams_of_more_pictures_than_the_line_takes_are_answered_whole(stub: Any) -> None:

@@ -200,7 +200,7 @@ def test_every_kind_gives_different_images_of_the_right_form_and_the_same_for_a_
 
 def test_the_detector_sees_every_kind_as_it_is_and_as_it_was_sent(gan: Gan, small_digits: DataSet) -> None:
     kinds, no_digits = make_fakes(CONFIG, gan.ema, [gan.generator], small_digits, lambda: None)
-    pool = pool_of(CONFIG.with_options({"detector_pool": 64}), kinds, no_digits, small_digits, lambda: None)
+    pool = pool_of(CONFIG.with_options({"detector_pool": 128}), kinds, no_digits, small_digits, lambda: None)
     material = material_of(CONFIG, kinds, pool, small_digits)
     assert set(kinds) <= set(material.kinds)
     assert material.kinds.keys() == material.shares.keys()

@@ -24,12 +24,16 @@ def write(path: Path, values: NDArray[np.float64]) -> int:
 
 
 def write_pair(folder: Path, prefix: str, count: int, size: int = 28, classes: int = 10, pack: bool = False) -> Path:
-    """Squares at random places, and labels in turn; the label is the square's brightness."""
+    """Rectangles at random places, and labels in turn; the label is the rectangle's brightness."""
     rng = np.random.default_rng(count)
     labels = (np.arange(count) % classes).astype(np.int32)
     images = np.zeros((count, size, size), np.uint8)
-    for image, label, (top, left) in zip(images, labels, rng.integers(2, size // 2, (count, 2)), strict=True):
-        image[top : top + size // 3, left : left + size // 3] = 100 + 10 * label
+    places, sizes = (
+        rng.integers(2, size // 2, (count, 2)),
+        rng.integers(size // 6, size // 3, (count, 2), endpoint=True),
+    )
+    for image, label, (top, left), (high, wide) in zip(images, labels, places, sizes, strict=True):
+        image[top : top + high, left : left + wide] = 100 + 10 * label
     for name, values in ((f"{prefix}-images-idx3-ubyte", images), (f"{prefix}-labels-idx1-int", labels)):
         content = idx_bytes(values)
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +79,7 @@ def test_classes_are_the_labels_that_there_are_and_are_named_by_them(tmp_path: P
 
 
 def test_images_of_another_size_are_brought_to_28x28(tmp_path: Path) -> None:
-    write_pair(tmp_path, "large", 60, size=64)
+    write_pair(tmp_path, "large", 120, size=64)
     images = load(tmp_path).fit.images
     assert images.shape[1:] == (28, 28)
     ink = (images > 0).any(dim=1)
