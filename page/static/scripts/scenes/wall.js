@@ -91,6 +91,7 @@ export async function mount(section, context) {
     });
     sayRefused();
     place.replaceChildren(grid.element, view.dialog);
+    grid.measure(); // now, and not with the next frame, for which a browser may take its time
     if (state.open !== null) void view.show(state.open);
   }
 

@@ -27,6 +27,7 @@ export function wall({ sheets, first, opening, address, scrolled, signal }) {
   let cell = 0;
   let timer = 0;
 
+  /** Lay the rows out anew, where the element's width is another. */
   function measure() {
     const width = element.clientWidth;
     const wanted = width < 520 ? 2.5 * ALIGN : 3 * ALIGN;
@@ -152,5 +153,5 @@ export function wall({ sheets, first, opening, address, scrolled, signal }) {
     resized.disconnect();
     clearTimeout(timer);
   });
-  return { element, focus, scrollToIndex };
+  return { element, focus, measure, scrollToIndex };
 }
