@@ -109,10 +109,9 @@ async def redirect(request: Request) -> Response:
 
 async def answer(request: Request, digest: str, seed: int, first: int, last: int, ending: str, how: One) -> Response:
     """Digits in one of the forms; to who has them already, that they are the same."""
-    parts = parts_of(request)
-    if (unchanged := not_modified(request)) is not None and not parts.models.has_gone(digest):
+    if (unchanged := not_modified(request, digest)) is not None:
         return unchanged
-    digits, model = await parts.made.digits(digest, seed, first, last - first + 1, how.digit)
+    digits, model = await parts_of(request).made.digits(digest, seed, first, last - first + 1, how.digit)
     if len(digits.images) * RAW_BYTES * how.scale**2 > LARGE:
         content = await asyncio.to_thread(rendered, digits, model, ending, how)
     else:

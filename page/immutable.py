@@ -12,6 +12,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from zlib_ng import zlib_ng
 
+from page.parts import parts_of
 from page.problems import ProblemBody
 
 FOREVER = "public, max-age=31536000, immutable"
@@ -35,11 +36,13 @@ def etag_of(request: Request) -> str:
     return f'W/"{RENDERING}-{zlib_ng.crc32(place):08x}"'
 
 
-def not_modified(request: Request) -> Response | None:
-    """The answer to who has it already, None for others."""
+def not_modified(request: Request, digest: str) -> Response | None:
+    """The answer to who has it already, None for others, and where the model with this digest has gone."""
     etag = etag_of(request)
     given = request.headers.get("if-none-match", "")
     if etag.removeprefix("W/") not in (one.strip().removeprefix("W/") for one in given.split(",")):
+        return None
+    if parts_of(request).models.has_gone(digest):
         return None
     return Response(status_code=304, headers={"cache-control": FOREVER, "etag": etag})
 

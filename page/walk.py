@@ -48,9 +48,9 @@ async def walk(
 ) -> Response:
     """The way between two digits through their latents: frames side by side, or a film there and back."""
     start, end = end_of("from", how.from_, how.digit_from), end_of("to", how.to, how.digit_to)
-    parts = parts_of(request)
-    if (unchanged := not_modified(request)) is not None and not parts.models.has_gone(digest):
+    if (unchanged := not_modified(request, digest)) is not None:
         return unchanged
+    parts = parts_of(request)
     images = await parts.made.by(digest, lambda model: frames(parts, model, start, end, how.steps))
     if ending == "png":
         return kept(request, await asyncio.to_thread(png_sheet, images, how.steps, how.scale), "image/png")
