@@ -54,8 +54,8 @@ class DigitsServicer:
         try:
             order = self._order(request, self._data_plane.settings.max_images)
             digits = await self._data_plane.generate(order, deadline(context))
-            if request.format != pb.IMAGE_FORMAT_PNG and order.n <= SOME_IMAGES:  # most calls, without a coroutine more
-                return raw_response(digits.images, response_fields(order, digits))
+            if (response := response_at_once(order, digits, request.format)) is not None:  # most, without a coroutine
+                return response
             return await generate_response(order, digits, request.format)
         except RefusedError as error:
             await refuse(context, error)
@@ -177,12 +177,19 @@ def response_fields(order: GenerateOrder, digits: Digits) -> pb.GenerateResponse
     )
 
 
+def response_at_once(order: GenerateOrder, digits: Digits, image_format: int) -> bytes | None:
+    """The serialised message for raw images, if they are so few that it is put together at once; None for others."""
+    if image_format == pb.IMAGE_FORMAT_PNG or len(digits.images) > SOME_IMAGES:
+        return None
+    return raw_response(digits.images, response_fields(order, digits))
+
+
 async def generate_response(order: GenerateOrder, digits: Digits, image_format: int) -> bytes:
     """The serialised message for generated images, in the format that was asked for."""
+    if (response := response_at_once(order, digits, image_format)) is not None:
+        return response
     fields = response_fields(order, digits)
     if image_format != pb.IMAGE_FORMAT_PNG:
-        if len(digits.images) <= SOME_IMAGES:
-            return raw_response(digits.images, fields)
         return await asyncio.to_thread(raw_response, digits.images, fields)
     if len(digits.images) <= FEW_IMAGES:
         fields.images.extend(encode_pngs(digits.images))
