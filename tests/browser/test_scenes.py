@@ -108,14 +108,6 @@ def test_last_seed_is_shown(open_page: Open) -> None:
     expect(page.locator(".wall-row canvas.late").first).to_be_visible()
 
 
-def test_link_with_a_seed_that_is_none_says_so(open_page: Open) -> None:
-    page = open_page("#/wall?seed=99999999999999999999999")
-    expect(page.locator(".wall-notice")).to_contain_text("“99999999999999999999999”")
-    expect(page.locator(".wall-notice")).to_contain_text("Here is seed 7.")
-    page.get_by_role("button", name="Another seed").click()
-    expect(page.locator(".wall-notice")).to_be_empty()
-
-
 def test_wall_by_class_shows_that_class_alone(open_page: Open) -> None:
     page = open_page("#/wall?seed=7")
     page.get_by_role("radio", name="4", exact=True).check()

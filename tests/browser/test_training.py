@@ -30,6 +30,18 @@ def test_run_is_started_watched_and_stopped(open_page: Open, training_address: s
     expect(stop).to_be_disabled()
 
 
+def test_link_to_rates_and_lengths_that_there_are_not_says_so(open_page: Open, training_address: str) -> None:
+    page = open_page("#/train?g=0&d=x&images=5", address=training_address)
+    notice = page.locator("#notice")
+    for said in ("“0” times the usual", "“x” times the usual", "“5” digits", "0.01 to 100", "10000, 30000, 60000"):
+        expect(notice).to_contain_text(said)
+    expect(page.get_by_role("radio", name="An even match")).to_be_checked()
+    page.evaluate("location.hash = '#/train?g=10&d=0.03&images=60000'")
+    expect(notice).to_be_empty()
+    expect(page.get_by_role("radio", name="The forger")).to_be_checked()
+    expect(page.get_by_role("radio", name="60,000")).to_be_checked()
+
+
 def test_run_that_cannot_start_says_why_and_is_not_waited_for(
     open_page: Open, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,16 +1,18 @@
 // Addresses of the page's states, `#/scene?name=value`, and the scenes that show them.
 
+import { Asked } from "./asked.js";
 import { h } from "./dom.js";
 import { t } from "./words.js";
 
 /**
  * What a scene is given when it is shown.
  * @typedef {object} Context
- * @property {URLSearchParams} params what stands in the address
+ * @property {Asked} asked what stands in the address
  * @property {AbortSignal} signal aborted when the scene is left: pass it to addEventListener and to what fetches
  * @property {(params: Params) => void} replace put this state into the address, in the place of the last
  * @property {(params: Params) => void} push the same as a new step for the browser's back button
- * @property {(listener: (params: URLSearchParams) => void) => void} onParams called when the address changes by other hands
+ * @property {(listener: (asked: Asked) => void) => void} onAsked called when the address changes by other hands
+ * @property {() => void} dismiss say no more what of the address could not be followed: other things are asked for now
  *
  * @typedef {Record<string, string | number | boolean | null | undefined>} Params
  *   those that are null, undefined, false or "" are left out
@@ -19,7 +21,7 @@ import { t } from "./words.js";
 
 export const SCENES = ["wall", "walk", "draw", "game", "school", "train"];
 
-/** @type {{name: string, leave: () => void, listeners: ((params: URLSearchParams) => void)[]} | null} */
+/** @type {{name: string, leave: () => void, listeners: ((asked: Asked) => void)[]} | null} */
 let shown = null;
 let showing = 0;
 
@@ -34,10 +36,19 @@ export function link(scene, params = {}) {
   return `#/${scene}${query ? `?${query}` : ""}`;
 }
 
-/** @returns {{scene: string, params: URLSearchParams}} */
+/** @param {string[]} sentences on what of the address cannot be followed */
+function tell(sentences) {
+  /** @type {HTMLElement} */ (document.getElementById("notice")).textContent = sentences.join(" ");
+}
+
+/** @returns {{scene: string, asked: Asked}} */
 function parse() {
+  tell([]);
   const [path = "", query = ""] = location.hash.replace(/^#\/?/, "").split("?", 2);
-  return { scene: SCENES.includes(path) ? path : "wall", params: new URLSearchParams(query) };
+  const asked = new Asked(new URLSearchParams(query), tell);
+  if (SCENES.includes(path)) return { scene: path, asked };
+  if (path) asked.refuse("shell.no_scene", path);
+  return { scene: "wall", asked };
 }
 
 /** Show what the address says, now and whenever it changes. */
@@ -55,9 +66,9 @@ export function showAgain() {
 
 /** @param {{first?: boolean}} [options] first: the focus stays where it is */
 async function follow({ first = false } = {}) {
-  const { scene, params } = parse();
+  const { scene, asked } = parse();
   if (shown?.name === scene) {
-    for (const listener of shown.listeners) listener(params);
+    for (const listener of shown.listeners) listener(asked);
     return;
   }
   shown?.leave();
@@ -74,7 +85,7 @@ async function follow({ first = false } = {}) {
   try {
     const [module] = await Promise.all([import(`./scenes/${scene}.js`), stylesheet(scene)]);
     if (turn !== showing) return;
-    await mount(scene, section, params, module.mount, first);
+    await mount(scene, section, asked, module.mount, first);
   } catch (error) {
     console.error(error);
     section.replaceChildren(h("p", { class: "note" }, t("shell.broken")));
@@ -84,13 +95,13 @@ async function follow({ first = false } = {}) {
 /**
  * @param {string} name
  * @param {HTMLElement} section
- * @param {URLSearchParams} params
+ * @param {Asked} asked
  * @param {Mount} mountScene
  * @param {boolean} first
  */
-async function mount(name, section, params, mountScene, first) {
+async function mount(name, section, asked, mountScene, first) {
   const left = new AbortController();
-  /** @type {((params: URLSearchParams) => void)[]} */
+  /** @type {((asked: Asked) => void)[]} */
   const listeners = [];
   /** @type {{unmount: void | (() => void)}} */
   const mounted = { unmount: undefined };
@@ -105,14 +116,15 @@ async function mount(name, section, params, mountScene, first) {
   };
   section.replaceChildren();
   const context = {
-    params,
+    asked,
     signal: left.signal,
     /** @param {Params} state */
     replace: (state) => left.signal.aborted || history.replaceState(null, "", link(name, state)),
     /** @param {Params} state */
     push: (state) => left.signal.aborted || history.pushState(null, "", link(name, state)),
-    /** @param {(params: URLSearchParams) => void} listener */
-    onParams: (listener) => void listeners.push(listener),
+    /** @param {(asked: Asked) => void} listener */
+    onAsked: (listener) => void listeners.push(listener),
+    dismiss: () => left.signal.aborted || tell([]),
   };
   const done = await mountScene(section, context);
   if (left.signal.aborted) {

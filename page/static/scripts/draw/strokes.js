@@ -51,7 +51,7 @@ export function encode(strokes) {
 
 /**
  * @param {string} text
- * @returns {Stroke[]} none where the text holds none
+ * @returns {Stroke[] | undefined} undefined where the text holds none that are whole
  */
 export function decode(text) {
   /** @type {number[]} */
@@ -59,14 +59,14 @@ export function decode(text) {
   try {
     bytes = Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0));
   } catch {
-    return [];
+    return undefined;
   }
   /** @type {Stroke[]} */
   const strokes = [];
   for (let at = 0; at < bytes.length; ) {
     const count = bytes[at] ?? 0;
     const places = bytes.slice(at + 1, at + 1 + 2 * count);
-    if (count === 0 || places.length < 2 * count) return [];
+    if (count === 0 || places.length < 2 * count) return undefined;
     strokes.push(Array.from({ length: count }, (_, i) => [places[2 * i] ?? 0, places[2 * i + 1] ?? 0]));
     at += 1 + 2 * count;
   }

@@ -33,7 +33,7 @@ export async function mount(section, context) {
   });
   const { ask } = asking({ signal, said: say, refused });
 
-  const pad = drawingPad({ strokes: decode(context.params.get("strokes") ?? ""), changed });
+  const pad = drawingPad({ strokes: readStrokes(context.asked), changed });
   const preview = h("img", { class: "pad-photo", alt: t("draw.photo_alt"), hidden: true });
   // What no browser shows, such as TIFF, the detector may still see.
   preview.addEventListener("load", () => (preview.hidden = photo === null));
@@ -74,6 +74,7 @@ export async function mount(section, context) {
     forget();
     undo.disabled = clear.disabled = copy.disabled = pad.strokes.length === 0;
     if (finished) context.replace({ strokes: encode(pad.strokes) });
+    if (pad.strokes.length > 0) context.dismiss();
     if (pad.strokes.length === 0) return empty();
     ask(pad.file, finished);
   }
@@ -106,6 +107,7 @@ export async function mount(section, context) {
 
   /** @param {File} picture */
   function take(picture) {
+    context.dismiss();
     pad.clear();
     photo = picture;
     preview.src = URL.createObjectURL(picture);
@@ -147,10 +149,17 @@ export async function mount(section, context) {
     event.preventDefault();
     pad.undo();
   }, { signal });
-  context.onParams((params) => {
-    pad.strokes.splice(0, Infinity, ...decode(params.get("strokes") ?? ""));
+  context.onAsked((asked) => {
+    pad.strokes.splice(0, Infinity, ...readStrokes(asked));
     pad.repaint();
   });
   signal.addEventListener("abort", forget);
   changed(true);
+}
+
+/** @param {import("../asked.js").Asked} asked */
+function readStrokes(asked) {
+  /** @type {import("../draw/strokes.js").Stroke[]} */
+  const none = [];
+  return asked.value("strokes", decode, none, "draw.strokes_refused");
 }

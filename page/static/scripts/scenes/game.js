@@ -1,6 +1,7 @@
 // The game: twenty pictures, real or generated? You against the detector.
 
 import { defaultModel, score } from "../api.js";
+import { wholeIn } from "../asked.js";
 import { h, sceneHead } from "../dom.js";
 import { asFile, inked } from "../ink.js";
 import { result, right } from "../game/result.js";
@@ -8,12 +9,14 @@ import { ROUNDS, rounds } from "../game/rounds.js";
 import { percent } from "../verdict.js";
 import { t } from "../words.js";
 
+const LAST_GAME = 999_999_999;
+
 /** @type {import("../router.js").Mount} */
 export async function mount(section, context) {
   const { signal } = context;
   const model = await defaultModel();
   if (signal.aborted) return;
-  let game = gameOf(context.params);
+  let game = gameOf(context.asked);
   /** @type {import("../game/rounds.js").Round[]} */
   let pictures = [];
   /** @type {import("../game/result.js").Answer[]} */
@@ -120,7 +123,12 @@ export async function mount(section, context) {
 
   function end() {
     phase = "over";
-    place.replaceChildren(result(answers, game, () => choose(anyGame())));
+    place.replaceChildren(
+      result(answers, game, () => {
+        context.dismiss();
+        choose(anyGame());
+      }),
+    );
     place.querySelector("h2")?.focus({ preventScroll: true });
   }
 
@@ -154,11 +162,16 @@ export async function mount(section, context) {
     },
     { signal },
   );
-  context.onParams((params) => params.get("game") !== String(game) && choose(gameOf(params)));
+  context.onAsked((asked) => {
+    if (asked.params.get("game") !== String(game)) choose(gameOf(asked));
+  });
   await begin();
 }
 
-/** @param {URLSearchParams} params */
-const gameOf = (params) => (/^\d{1,9}$/.test(params.get("game") ?? "") ? Number(params.get("game")) : anyGame());
+/** @param {import("../asked.js").Asked} asked */
+function gameOf(asked) {
+  const any = anyGame();
+  return asked.value("game", wholeIn(0, LAST_GAME), any, "game.refused", { last: LAST_GAME, game: any });
+}
 
 const anyGame = () => Math.floor(Math.random() * 1_000_000);

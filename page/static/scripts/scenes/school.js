@@ -1,10 +1,11 @@
 // The school: how two networks teach each other, in six short scenes, on three recorded runs of the trainer.
 
+import { oneOf, wholeIn } from "../asked.js";
 import { calm, choice, h, sceneHead, settled } from "../dom.js";
 import { link } from "../router.js";
 import { CHAPTERS } from "../school/chapters.js";
 import { player } from "../school/player.js";
-import { NAMES, recording } from "../school/recording.js";
+import { LAST_MOMENT, NAMES, recording } from "../school/recording.js";
 import { number, runView } from "../school/view.js";
 import { loadWords, t } from "../words.js";
 
@@ -21,7 +22,7 @@ const narrow = () => matchMedia("(max-width: 560px)").matches;
 export async function mount(section, context) {
   await loadWords("school");
   if (context.signal.aborted) return;
-  let state = read(context.params);
+  let state = read(context.asked);
   /** @type {{show: (moment: number) => void}[]} */
   let views = [];
   /** @type {Recording[]} */
@@ -51,6 +52,7 @@ export async function mount(section, context) {
   /** @param {Partial<State>} changed */
   function go(changed) {
     state = { ...state, at: null, ...changed };
+    context.dismiss();
     context.push(forLink(state));
     void build({ playing: true });
   }
@@ -85,29 +87,29 @@ export async function mount(section, context) {
     finer.textContent = t("school.finer", { middle: number(middle), all: number(all) });
     const [from = 0, to = 0] = [chapter.from, chapter.to].map((share) => Math.round(share * (moments - 1)));
     controls.of(moments);
-    controls.go(Math.min(state.at ?? (calm() ? to : from), moments - 1));
+    controls.go(state.at ?? (calm() ? to : from));
     if (playing && state.at === null && !calm()) controls.play(to);
   }
 
-  context.onParams((params) => {
-    state = read(params);
+  context.onAsked((asked) => {
+    state = read(asked);
     void build({ playing: true });
   });
   await build({ playing: true });
 }
 
 /**
- * @param {URLSearchParams} params
+ * @param {import("../asked.js").Asked} asked
  * @returns {State}
  */
-function read(params) {
-  const chapter = Number(params.get("chapter"));
-  const run = params.get("run") ?? "";
-  const at = params.get("at") ?? "";
+function read(asked) {
+  const last = CHAPTERS.length;
+  /** @type {number | null} */
+  const beginning = null;
   return {
-    chapter: chapter >= 1 && chapter <= CHAPTERS.length && Number.isInteger(chapter) ? chapter : 1,
-    run: [...NAMES, "all"].includes(run) ? run : "",
-    at: /^\d{1,4}$/.test(at) ? Number(at) : null,
+    chapter: asked.value("chapter", wholeIn(1, last), 1, "school.chapter_refused", { last }),
+    run: asked.value("run", oneOf(["", ...NAMES, "all"]), "", "school.run_refused"),
+    at: asked.value("at", wholeIn(0, LAST_MOMENT), beginning, "school.moment_refused", { last: LAST_MOMENT }),
   };
 }
 

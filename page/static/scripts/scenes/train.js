@@ -1,12 +1,15 @@
 // Train live: give each network a learning rate, start, and watch how the fight goes.
 
 import { startTraining, stopTraining, training } from "../api.js";
+import { oneOf } from "../asked.js";
 import { choice, h, sceneHead, slider } from "../dom.js";
 import { watch } from "../train/watch.js";
 import { t } from "../words.js";
 
 const EVEN = 0.003; // the default preset's
+const [SLOWEST, FASTEST] = [0.01, 100]; // as multiples of it
 const LENGTHS = [10_000, 30_000, 60_000];
+const USUAL_LENGTH = 30_000;
 const MATCHES = { even: [1, 1], inspector: [0.03, 3], forger: [10, 0.03] };
 
 /** @type {import("../router.js").Mount} */
@@ -31,7 +34,7 @@ export async function mount(section, context) {
     return;
   }
 
-  const state = readRates(context.params);
+  const state = readSettings(context.asked);
   let turn = new AbortController();
   signal.addEventListener("abort", () => turn.abort());
   const place = h("div", { class: "train-place" });
@@ -48,48 +51,52 @@ export async function mount(section, context) {
       const [g = 1, d = 1] = MATCHES[/** @type {keyof typeof MATCHES} */ (name)];
       Object.assign(state, { g, d });
       showRates();
+      chosen();
+    },
+  });
+  const length = choice({
+    label: t("train.length"),
+    name: "length",
+    value: String(state.images),
+    options: LENGTHS.map((images) => ({ value: String(images), label: images.toLocaleString() })),
+    choose(images) {
+      state.images = Number(images);
+      chosen();
     },
   });
   section.append(
-    h(
-      "div",
-      { class: "card train-controls" },
-      match,
-      rates,
-      choice({
-        label: t("train.length"),
-        name: "length",
-        value: String(state.images),
-        options: LENGTHS.map((images) => ({ value: String(images), label: images.toLocaleString() })),
-        choose(images) {
-          state.images = Number(images);
-          context.replace(state);
-        },
-      }),
-      h("div", { class: "row" }, start, stop),
-      note,
-    ),
+    h("div", { class: "card train-controls" }, match, rates, length, h("div", { class: "row" }, start, stop), note),
     place,
   );
+
+  function chosen() {
+    context.dismiss();
+    context.replace(state);
+  }
+
+  /** Have the radio buttons say what the state is. */
+  function mark() {
+    for (const radio of match.querySelectorAll("input")) radio.checked = radio.value === matchOf(state);
+    for (const radio of length.querySelectorAll("input")) radio.checked = radio.value === String(state.images);
+  }
 
   function showRates() {
     /** @param {"g" | "d"} which */
     const of = (which) =>
       slider({
         label: t(which === "g" ? "train.lr_g" : "train.lr_d"),
-        min: -2,
-        max: 2,
+        min: Math.log10(SLOWEST),
+        max: Math.log10(FASTEST),
         step: 0.1,
         value: Math.log10(state[which]),
         say: (power) => t("train.rate", { rate: (EVEN * 10 ** power).toPrecision(2) }),
         change(power) {
           state[which] = Number((10 ** power).toPrecision(3));
-          for (const radio of match.querySelectorAll("input")) radio.checked = radio.value === matchOf(state);
-          context.replace(state);
+          mark();
+          chosen();
         },
       });
     rates.replaceChildren(of("d"), of("g"));
-    context.replace(state);
   }
 
   function buttons() {
@@ -138,7 +145,13 @@ export async function mount(section, context) {
     note.textContent = t(`train.${how}`, { message });
   }
 
+  context.onAsked((asked) => {
+    Object.assign(state, readSettings(asked));
+    mark();
+    showRates();
+  });
   showRates();
+  context.replace(state);
   look();
 }
 
@@ -148,10 +161,20 @@ export async function mount(section, context) {
  */
 const matchOf = ({ g, d }) => Object.entries(MATCHES).find(([, rates]) => rates[0] === g && rates[1] === d)?.[0] ?? "";
 
-/** @param {URLSearchParams} params */
-function readRates(params) {
-  /** @param {string} name */
-  const factor = (name) => Math.min(100, Math.max(0.01, Number(params.get(name)) || 1));
-  const images = Number(params.get("images"));
-  return { g: factor("g"), d: factor("d"), images: LENGTHS.includes(images) ? images : 30_000 };
+/** @param {import("../asked.js").Asked} asked */
+function readSettings(asked) {
+  /** @param {"g" | "d"} which */
+  const factor = (which) => asked.value(which, factorIn, 1, "train.rate_refused", { least: SLOWEST, most: FASTEST });
+  const lengths = LENGTHS.join(", ");
+  const images = asked.value("images", oneOf(LENGTHS), USUAL_LENGTH, "train.length_refused", { lengths, shown: USUAL_LENGTH });
+  return { g: factor("g"), d: factor("d"), images };
+}
+
+/**
+ * @param {string} text
+ * @returns {number | undefined} what the even rate is multiplied by
+ */
+function factorIn(text) {
+  const factor = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+  return factor >= SLOWEST && factor <= FASTEST ? factor : undefined;
 }

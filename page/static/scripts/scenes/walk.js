@@ -1,6 +1,7 @@
 // The walk: from one digit to another through what the generator makes of the latents between them.
 
 import { defaultModel, walkAddress } from "../api.js";
+import { wholeIn } from "../asked.js";
 import { calm, h, sceneHead, settled } from "../dom.js";
 import { cut, fetchGrey, inked, paint, blank, SIDE } from "../ink.js";
 import { classOf, endPicker, placeOf, readEnd } from "../walk/end.js";
@@ -15,10 +16,9 @@ const REST_MS = 700; // at either end
 export async function mount(section, context) {
   const model = await defaultModel();
   if (context.signal.aborted) return;
-  const { params } = context;
-  let from = readEnd(params.get("from"), params.get("digit_from"), { seed: "7", index: 3, digit: null });
-  let to = readEnd(params.get("to"), params.get("digit_to"), { seed: "7", index: 48, digit: null });
-  let step = Math.min(STEPS - 1, Number(params.get("step")) || 0);
+  let from = readEnd(context.asked, "from", model, { seed: "7", index: 3, digit: null });
+  let to = readEnd(context.asked, "to", model, { seed: "7", index: 48, digit: null });
+  let step = readStep(context.asked);
   let turn = new AbortController();
   let timer = 0;
   /** @type {import("../ink.js").Grey | null} */
@@ -108,20 +108,25 @@ export async function mount(section, context) {
     const side = left.contains(document.activeElement) ? left : right;
     const control = document.activeElement instanceof HTMLSelectElement ? "select" : "button";
     [from, to] = [first, last];
+    context.dismiss();
     void build();
     /** @type {HTMLElement | null} */ (side.querySelector(control))?.focus({ preventScroll: true });
     tell();
   }
 
   range.addEventListener("input", () => {
+    context.dismiss();
     film(false);
     show(range.valueAsNumber);
   });
-  play.addEventListener("click", () => film(!timer));
-  context.onParams((changed) => {
-    from = readEnd(changed.get("from"), changed.get("digit_from"), from);
-    to = readEnd(changed.get("to"), changed.get("digit_to"), to);
-    step = Math.min(STEPS - 1, Number(changed.get("step")) || 0);
+  play.addEventListener("click", () => {
+    context.dismiss();
+    film(!timer);
+  });
+  context.onAsked((asked) => {
+    from = readEnd(asked, "from", model, from);
+    to = readEnd(asked, "to", model, to);
+    step = readStep(asked);
     void build();
   });
   context.signal.addEventListener("abort", () => {
@@ -130,5 +135,8 @@ export async function mount(section, context) {
   });
   film(false);
   await build();
-  if (!calm() && !params.has("step") && !context.signal.aborted) film(true);
+  if (!calm() && !context.asked.params.has("step") && !context.signal.aborted) film(true);
 }
+
+/** @param {import("../asked.js").Asked} asked */
+const readStep = (asked) => asked.value("step", wholeIn(0, STEPS - 1), 0, "walk.step_refused", { last: STEPS - 1 });

@@ -1,6 +1,7 @@
 // The wall: endless digits of a seed, by class, each of which can be looked at.
 
 import { defaultModel } from "../api.js";
+import { LAST_INDEX, SEED_LIMIT, oneOf, seedIn, wholeIn } from "../asked.js";
 import { choice, h, sceneHead } from "../dom.js";
 import { link } from "../router.js";
 import { wall } from "../wall/grid.js";
@@ -9,15 +10,13 @@ import { digitView } from "../wall/view.js";
 import { t } from "../words.js";
 
 const SEED = "7";
-const LAST_SEED = "18446744073709551615"; // 2^64 - 1
-const LONGEST_TOLD = 40; // letters of what is refused
 const FAR = 100_000; // from here on, a wall begins where its address says, not at 0
 
 /** @type {import("../router.js").Mount} */
 export async function mount(section, context) {
   const model = await defaultModel();
   if (context.signal.aborted) return;
-  let state = read(context.params);
+  let state = read(context.asked, model);
   /** @type {AbortController | undefined} what belongs to the stream that is shown */
   let stream;
   /** @type {ReturnType<typeof wall>} */
@@ -25,13 +24,13 @@ export async function mount(section, context) {
   /** @type {ReturnType<typeof digitView>} */
   let view;
   let first = 0; // of the digits that the wall has
-  const notice = h("p", { class: "note wall-notice", role: "status" });
   const place = h("div");
 
   const field = h("input", { type: "number", min: 0, step: 1, inputmode: "numeric", value: state.seed, id: "wall-seed" });
   field.addEventListener("change", () => {
-    field.setCustomValidity(isSeed(field.value) ? "" : t("wall.seed_limit", { last: LAST_SEED }));
-    if (field.reportValidity()) choose({ seed: field.value });
+    const seed = seedIn(field.value);
+    field.setCustomValidity(seed === undefined ? t("wall.seed_limit", SEED_LIMIT) : "");
+    if (field.reportValidity() && seed !== undefined) choose({ seed });
   });
   const other = h("button", { type: "button", on: { click: () => choose({ seed: String(randomSeed()) }) } }, t("wall.other"));
   const classes = h("div");
@@ -43,13 +42,13 @@ export async function mount(section, context) {
       classes,
       h("div", { class: "row" }, h("label", { class: "field" }, t("wall.seed"), field), other),
     ),
-    notice,
     place,
   );
 
   /** @param {Partial<{seed: string, digit: string}>} changed */
   function choose(changed) {
-    state = { ...state, at: 0, open: null, refused: "", ...changed };
+    state = { ...state, at: 0, open: null, ...changed };
+    context.dismiss();
     context.push(forLink(state));
     scrollTo(0, 0);
     build();
@@ -89,24 +88,17 @@ export async function mount(section, context) {
         grid.focus(index);
       },
     });
-    sayRefused();
     place.replaceChildren(grid.element, view.dialog);
     grid.measure(); // now, and not with the next frame, for which a browser may take its time
     if (state.open !== null) void view.show(state.open);
   }
 
-  function sayRefused() {
-    const { refused, seed } = state;
-    notice.textContent = refused && t("wall.seed_refused", { refused, last: LAST_SEED, seed });
-  }
-
-  context.onParams((params) => {
-    const next = read(params);
+  context.onAsked((asked) => {
+    const next = read(asked, model);
     const same = next.seed === state.seed && next.digit === state.digit;
     const at = next.open === null ? next.at : state.at;
     state = { ...next, at };
     if (!same || at < first) return build();
-    sayRefused();
     if (state.open !== null) void view.show(state.open);
     else if (view.dialog.open) view.dialog.close();
     else grid.scrollToIndex(at);
@@ -114,24 +106,22 @@ export async function mount(section, context) {
   build();
 }
 
-/** @param {URLSearchParams} params */
-function read(params) {
-  const seed = params.get("seed") ?? SEED;
-  const open = params.get("open");
-  return {
-    seed: isSeed(seed) ? seed : SEED,
-    refused: isSeed(seed) ? "" : seed.slice(0, LONGEST_TOLD), // what stands in the place of a seed and is none
-    digit: /^\d+$/.test(params.get("digit") ?? "") ? String(params.get("digit")) : "",
-    at: whole(params.get("at")),
-    open: open === null ? null : whole(open),
-  };
+/**
+ * @param {import("../asked.js").Asked} asked
+ * @param {import("../api.js").Model} model
+ * @returns {{seed: string, digit: string, at: number, open: number | null}} the beginning of a wall, where not all can be followed
+ */
+function read(asked, model) {
+  const digits = ["", ...model.class_names.keys()].map(String);
+  const seed = asked.value("seed", seedIn, SEED, "wall.seed_refused", { ...SEED_LIMIT, seed: SEED });
+  const digit = asked.value("digit", oneOf(digits), "", "wall.digit_refused");
+  /** @type {number | null} */
+  const none = null;
+  const place = wholeIn(0, LAST_INDEX);
+  const open = asked.value("open", place, none, "wall.number_refused", { last: LAST_INDEX });
+  const at = asked.value("at", place, 0, "wall.number_refused", { last: LAST_INDEX });
+  return asked.refused.length > 0 ? { seed, digit, at: 0, open: none } : { seed, digit, at, open };
 }
-
-/** @param {string} text */
-const isSeed = (text) => /^\d{1,20}$/.test(text) && BigInt(text) <= BigInt(LAST_SEED);
-
-/** @param {string | null} text */
-const whole = (text) => (/^\d{1,15}$/.test(text ?? "") ? Number(text) : 0);
 
 /** @param {ReturnType<typeof read>} state */
 const forLink = ({ seed, digit, at, open }) => ({ seed, digit, at: at || "", open });

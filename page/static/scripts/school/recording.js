@@ -28,6 +28,7 @@ import { SIDE, fetchGrey } from "../ink.js";
 
 /** @type {Name[]} */
 export const NAMES = ["balanced", "discriminator-too-strong", "generator-too-strong"];
+export const LAST_MOMENT = 72; // of each of them
 
 /** @type {Map<Name, Promise<Recording>>} */
 const loaded = new Map();

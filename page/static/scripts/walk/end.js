@@ -1,6 +1,7 @@
 // One end of the walk: a digit by its address in a stream, and the ways to choose another.
 
 import { digitAddress } from "../api.js";
+import { LAST_INDEX, SEED_LIMIT, oneOf, seedIn, wholeIn } from "../asked.js";
 import { h } from "../dom.js";
 import { fetchGrey, inked } from "../ink.js";
 import { link } from "../router.js";
@@ -14,15 +15,29 @@ import { t } from "../words.js";
  */
 
 /**
- * @param {string | null} place SEED/INDEX
- * @param {string | null} digit
- * @param {End} otherwise what stands for what is no place
+ * @param {import("../asked.js").Asked} asked
+ * @param {"from" | "to"} which
+ * @param {import("../api.js").Model} model
+ * @param {End} otherwise what stands for what is not named, or is no place
  * @returns {End}
  */
-export function readEnd(place, digit, otherwise) {
-  const found = /^(\d{1,20})\/(\d{1,15})$/.exec(place ?? "");
-  if (!found) return otherwise;
-  return { seed: found[1] ?? "0", index: Number(found[2]), digit: /^\d+$/.test(digit ?? "") ? Number(digit) : null };
+export function readEnd(asked, which, model, otherwise) {
+  const limits = { ...SEED_LIMIT, last_index: LAST_INDEX, shown: placeOf(otherwise) };
+  /** @type {number | null} */
+  const none = null;
+  const digit = asked.value(`digit_${which}`, oneOf([...model.class_names.keys()]), none, "walk.digit_refused");
+  const place = asked.value(which, placeIn, null, "walk.place_refused", limits);
+  return place ? { ...place, digit } : otherwise;
+}
+
+/**
+ * @param {string} text
+ * @returns {{seed: string, index: number} | undefined}
+ */
+function placeIn(text) {
+  const [seed, index, ...more] = text.split("/");
+  const [first, last] = [seedIn(seed ?? ""), wholeIn(0, LAST_INDEX)(index ?? "")];
+  return first === undefined || last === undefined || more.length > 0 ? undefined : { seed: first, index: last };
 }
 
 /** @param {End} end */
