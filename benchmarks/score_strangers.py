@@ -52,6 +52,7 @@ VERDICTS = {  # by the titles of their columns
     "nothing found": Verdict.NOTHING_FOUND,
 }
 SIZES = (27, 28, 29)
+PHOTOS_REDUCED = "strangers' photos, reduced to 27, 28 and 29 pixels"
 CLOSE = 0.05  # of real_probability
 
 
@@ -143,7 +144,9 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"{'':44} {'':5}  " + " ".join(f"{title:>19}" for title in (*VERDICTS, "recognised")) + "  AUROC")
     strangers(table, options.pictures)
     our_own(table, real, labels, fakes)
-    close = closeness(detector, real, labels, fakes)
+    close = closeness(detector, real, labels, fakes) | {
+        PHOTOS_REDUCED: reduced_alike(detector, photos_of(options.pictures))
+    }
     print(text_table(["what", "within 0.05"], [[name, f"{share:.3f}"] for name, share in close.items()]))
     figures = {"rows": table.rows, "close": close}
     how = f"{options.pictures.name}, {options.count} of our own; detector of {options.models}"
@@ -204,10 +207,25 @@ def closeness(
         raw = detector.see([as_it_is(image) for image in images]).real
         files = detector.see([decode_file(encode_png(image)) for image in images]).real
         shares[name] = float((np.abs(raw - files) < CLOSE).mean())
-    photos = [picture.data for picture in pen_strokes(real, np.array(labels), len(real), 0)]
+    drawn = [picture.data for picture in pen_strokes(real, np.array(labels), len(real), 0)]
+    return shares | {"digits drawn anew, reduced to 27, 28 and 29 pixels": reduced_alike(detector, drawn)}
+
+
+def photos_of(folder: Path) -> list[bytes]:
+    """Strangers' photos and scans of one digit."""
+    with (folder / "index.tsv").open(newline="") as file:
+        entries = list(csv.DictReader(file, delimiter="\t"))
+    return [
+        prepare_file((folder / entry["file"]).read_bytes())
+        for entry in entries
+        if entry["file"].startswith("real/") and entry["kind"].startswith("photo")
+    ]
+
+
+def reduced_alike(detector: Detector, photos: Sequence[bytes]) -> float:
+    """The share of photos whose probabilities hardly differ between three sizes of about 28 pixels."""
     reduced = [detector.see([decode_file(small_file(photo, side)) for photo in photos]).real for side in SIZES]
-    shares["photos at 27, 28 and 29 pixels"] = float((np.ptp(reduced, axis=0) < CLOSE).mean())
-    return shares
+    return float((np.ptp(reduced, axis=0) < CLOSE).mean())
 
 
 def as_it_is(image: NDArray[np.uint8]) -> Decoded:

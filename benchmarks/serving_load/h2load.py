@@ -66,6 +66,10 @@ def load(target: Target, connections: int, seconds: float, rate: float | None = 
         raise LoadError(f"{len(requests)} answers of {target.answer_bytes} bytes are not in:\n{result.stdout}")
     begin = min(start for start, _, _ in requests) + WARM_UP_S * 1e6
     counted = [(start, duration) for start, _, duration in requests if start >= begin]
+    if not counted:
+        raise LoadError(
+            f"{len(requests)} requests were answered, all of them begun within the warm-up of {WARM_UP_S:g} s"
+        )
     span_s = (max(start + duration for start, duration in counted) - begin) / 1e6
     durations = sorted(duration for _, duration in counted)
     figures = {name: durations[int(share * (len(durations) - 1))] / 1000 for name, share in PERCENTILES.items()}

@@ -5,6 +5,7 @@ same: the median of some pairs, and their spread, are told. The first of a pair 
 
     python -m benchmarks.serving_load.pairs --other ../before       # a checkout of another commit, with its stubs made
     python -m benchmarks.serving_load.pairs --other ../before --model-repository ../before/models    # an older format
+    python -m benchmarks.serving_load.pairs --other ../before --other-repository ../before/models --pictures photo.jpg
     python -m benchmarks.serving_load.pairs --other untold          # what counters and access lines cost: 6 minutes
 """
 
@@ -18,16 +19,18 @@ from pathlib import Path
 from benchmarks.report import write_json
 from benchmarks.serving_load.answers import scores
 from benchmarks.serving_load.contender import SCRIPTS, Contender, ContenderError, Place, ours, score_target
-from benchmarks.serving_load.h2load import LoadError, load
+from benchmarks.serving_load.h2load import LoadError, Target, load
 from benchmarks.serving_load.processes import cpu_s
 from benchmarks.training_process import exit_code
 from digitforge.machine.cores import cores_allowed
 from judge.tables import text_table
+from protos.digits.v1 import digits_pb2 as pb
 from serving.repository.model_repository import GENERATOR, complete_versions, model_path
 
 PORT = 50_191
 UNTOLD = "untold"
-LOADS = {"Generate, n = 1": 64, "Generate, n = 64": 32, "Score raw": 64}  # connections of each
+LOADS = {"Generate, n = 1": 64, "Generate, n = 64": 32, "Score raw": 64, "Score PNG": 64}  # connections of each
+PICTURE_CONNECTIONS = 4
 HOW = (
     "Both servers run all the time; at each load h2load puts one under it and then the other, the first in turns. "
     "Ratios are this tree's figure by the other's, of CPU seconds of the server's processes (from /proc) for 1,000 "
@@ -49,9 +52,11 @@ def main() -> int:
     repository = options.model_repository.resolve()
     model = model_path(repository, GENERATOR, complete_versions(repository)[-1])
     place = Place(repository, model, 0, PORT, options.workers or cores_allowed())
-    pairs: dict[str, list[Pair]] = {name: [] for name in LOADS}
+    pictures = {f"Score {path.name}": path.read_bytes() for path in options.pictures}
+    pairs: dict[str, list[Pair]] = {name: [] for name in (*LOADS, *pictures)}
     with ExitStack() as stack:
-        places = (place, replace(place, port=PORT + 1))
+        others = replace(place, repository=(options.other_repository or repository).resolve(), port=PORT + 1)
+        places = (place, others)
         contenders = (ours(place.cores), other(options.other, place.cores))
         try:
             pids = tuple(stack.enter_context(one.serving(where)) for one, where in zip(contenders, places, strict=True))
@@ -60,11 +65,14 @@ def main() -> int:
             return 1
         for number in range(options.pairs):
             print(f"pair {number + 1} of {options.pairs}", flush=True)
-            for name in LOADS:
+            for name in pairs:
                 figures = {}
                 for which in (0, 1) if number % 2 else (1, 0):
+                    target = _target(name, contenders[which], places[which], pictures)
                     try:
-                        figures[which] = _measure(name, contenders[which], places[which], pids[which], options.seconds)
+                        figures[which] = _measure(
+                            target, LOADS.get(name, PICTURE_CONNECTIONS), pids[which], options.seconds
+                        )
                     except LoadError as error:
                         print(f"{name}: {error}", file=sys.stderr)
                         return 1
@@ -93,6 +101,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--other", required=True, help=f"another tree's folder, or {UNTOLD!r}: this without telemetry")
     parser.add_argument("--model-repository", type=Path, default=Path("models"))
+    parser.add_argument("--other-repository", type=Path, help="what the other serves (default: the same)")
+    parser.add_argument(
+        "--pictures", type=Path, nargs="+", default=[], metavar="FILE", help="picture files that are scored as well"
+    )
     parser.add_argument("--pairs", type=int, default=10, help="how many (default: 10)")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement (default: 4)")
     parser.add_argument("--workers", type=int, help="of each server (default: one a core)")
@@ -135,14 +147,19 @@ def _ratios(ratios: list[float]) -> str:
     return f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
 
 
-def _measure(name: str, contender: Contender, place: Place, pid: int, seconds: float) -> tuple[float, float]:
-    """CPU seconds for 1,000 requests, and requests a second."""
+def _target(name: str, contender: Contender, place: Place, pictures: dict[str, bytes]) -> Target:
+    """What a load asks."""
+    if name in pictures:
+        return score_target(place, pb.ScoreRequest(image=pictures[name]).SerializeToString())
     if name.startswith("Score"):
-        target = score_target(place, scores(place, as_png=False))
-    else:
-        target = contender.target(replace(place, n=int(name.rpartition(" ")[2])))
+        return score_target(place, scores(place, as_png=name.endswith("PNG")))
+    return contender.target(replace(place, n=int(name.rpartition(" ")[2])))
+
+
+def _measure(target: Target, connections: int, pid: int, seconds: float) -> tuple[float, float]:
+    """CPU seconds for 1,000 requests, and requests a second."""
     before = cpu_s(pid)
-    figures = load(target, LOADS[name], seconds)
+    figures = load(target, connections, seconds)
     return (cpu_s(pid) - before) / figures["requests"] * 1000, figures["req_per_s"]
 
 
