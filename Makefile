@@ -4,7 +4,7 @@
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help setup protos train fakes export inspect serve demo evaluate test test-page test-wheel lint clean bench-train bench-beside bench-serve bench-page bench-faults \
-        bench-pictures bench-strangers bench-detectors record-school record-film record-pictures attack prove-resume prove-export publish-protos mutants
+        bench-pictures bench-strangers bench-detectors record-school record-film record-pictures record-kinds attack prove-resume prove-export publish-protos mutants
 
 PYTHON ?= python3
 VENV   := .venv
@@ -74,6 +74,7 @@ help:
 	@echo "  make record-school        the three runs that the page's school shows, anew (a few minutes)    [BENCH_ARGS=\"--only balanced\"]"
 	@echo "  make record-film          the README's film, of a page that runs already; needs chromium    [PAGE_URL=http://127.0.0.1:8080]"
 	@echo "  make record-pictures      the pictures of the page's scenes in docs, of a page that runs with --allow-training    [BENCH_ARGS=\"--only draw\"]"
+	@echo "  make record-kinds         the picture in docs of what pages that are hard to read are taken for    [DATA_DIR=...]"
 	@echo "  make attack               what strangers' connections do to the server's other callers (a quarter of an hour)    [BENCH_ARGS=\"rapid-reset --calls 300\"]"
 	@echo "  make prove-resume         killed at 50 random moments and resumed: the same run, bit by bit    [BENCH_ARGS=...]"
 	@echo "  make prove-export         exports killed at 20 random moments: the repository always loads    [BENCH_ARGS=...]"
@@ -160,6 +161,9 @@ record-film: $(DEV)
 
 record-pictures: $(DEV)
 	$(BIN)/python -m tests.browser.pictures $(call quote,$(PAGE_URL)) $(BENCH_ARGS)
+
+record-kinds: $(DEV)
+	$(BIN)/python -m benchmarks.kinds_of_pictures $(BENCH_ARGS)
 
 attack: $(DEV)
 	$(BIN)/python -m benchmarks.attacks $(BENCH_ARGS)

@@ -93,7 +93,8 @@ def draw(
     if kind != "screen":
         pixels += chance.normal(0, chance.uniform(1, 8), pixels.shape[:2])[..., np.newaxis]
         pixels += chance.normal(0, 2, pixels.shape)
-    return Picture(encode(pixels.clip(0, 255).round().astype(np.uint8), ink, kind, chance), label, kind, pen)
+    drawn = pixels.clip(0, 255).round().astype(np.uint8)
+    return Picture(encode(drawn, ink, kind, chance, scene != "coloured"), label, kind, pen)
 
 
 Pixels: TypeAlias = NDArray[np.float32]
@@ -150,6 +151,21 @@ def _squared(pixels: Pixels, ink: Ink, chance: np.random.Generator) -> tuple[Pix
     return _ruled(pixels, ink, chance, squared=True)
 
 
+def _coloured(pixels: Pixels, ink: Ink, chance: np.random.Generator) -> tuple[Pixels, Ink]:
+    """In ink that is about as bright as its paper, and differs from it by its colour."""
+    paper, pen = np.array(EQUALLY_BRIGHT[chance.integers(len(EQUALLY_BRIGHT))], np.float32)
+    drawn = paper + (pen - paper) * ink[..., np.newaxis]
+    return drawn * light(ink.shape[1], ink.shape[0], chance)[..., np.newaxis], ink
+
+
+# Paper and ink.
+EQUALLY_BRIGHT = (
+    ((30, 132, 60), (200, 60, 60)),
+    ((88, 88, 88), (60, 80, 200)),
+    ((60, 80, 200), (88, 88, 88)),
+    ((90, 150, 90), (230, 100, 30)),
+    ((240, 240, 240), (255, 240, 40)),
+)
 SCENES = {
     "page": _page,
     "tight": _tight,
@@ -157,6 +173,7 @@ SCENES = {
     "desk": _on_desk,
     "ruled": _ruled,
     "squared": _squared,
+    "coloured": _coloured,
 }
 
 
@@ -238,15 +255,17 @@ def _chalk(chance: np.random.Generator) -> Sequence[Sequence[float]]:
 COLOURS = {"paper": _paper, "scan": _scan, "screen": _screen, "chalk": _chalk}
 
 
-def encode(pixels: NDArray[np.uint8], ink: NDArray[np.float32], kind: str, chance: np.random.Generator) -> bytes:
-    """A file of uint8[height, width, 3]: photos as JPEG, the others as JPEG or PNG in one of its modes."""
+def encode(
+    pixels: NDArray[np.uint8], ink: NDArray[np.float32], kind: str, chance: np.random.Generator, grey: bool = True
+) -> bytes:
+    """A file of uint8[height, width, 3]: photos as JPEG, the others as JPEG or PNG in one of its modes; grey: in L too."""
     image = Image.fromarray(pixels)
     buffer = io.BytesIO()
     if kind == "paper" or chance.random() < 0.4:
-        mode = "L" if chance.random() < 0.2 else "RGB"
+        mode = "L" if grey and chance.random() < 0.2 else "RGB"
         image.convert(mode).save(buffer, "JPEG", quality=int(chance.integers(60, 96)))
         return buffer.getvalue()
-    mode = chance.choice(["RGB", "L", "P", "RGBA"])
+    mode = chance.choice(["RGB", "L", "P", "RGBA"] if grey else ["RGB", "P", "RGBA"])
     if mode == "RGBA" and kind == "screen":  # ink on nothing
         alpha = Image.fromarray((ink * 255).round().astype(np.uint8))
         image = Image.new(

@@ -13,6 +13,7 @@ from torch.distributed.run import get_args_parser
 import benchmarks.attacks.__main__
 import benchmarks.beside_work
 import benchmarks.game_digits
+import benchmarks.kinds_of_pictures
 import benchmarks.mutants.__main__
 import benchmarks.page_load
 import benchmarks.record_film
@@ -72,6 +73,7 @@ READERS: dict[str, Callable[[list[str]], Any]] = {
     "benchmarks.attacks": benchmarks.attacks.__main__.build_parser().parse_args,
     "benchmarks.beside_work": benchmarks.beside_work.build_parser().parse_args,
     "benchmarks.game_digits": benchmarks.game_digits.build_parser().parse_args,
+    "benchmarks.kinds_of_pictures": benchmarks.kinds_of_pictures.build_parser().parse_args,
     "benchmarks.mutants": benchmarks.mutants.__main__.build_parser().parse_args,
     "benchmarks.page_load": benchmarks.page_load.build_parser().parse_args,
     "benchmarks.record_film": benchmarks.record_film.build_parser().parse_args,
