@@ -2,7 +2,7 @@
 
     python -m benchmarks.kinds_of_pictures [--data-dir data] [--models models]
 
-MNIST's first test digits, drawn anew on ruled and squared paper, on sheets on a desk, and in ink as bright as its paper;
+MNIST's first test digits, drawn anew on ruled and squared paper, on a desk, and in ink as bright as its paper;
 under each what it is normalised to, and what the detector says of that.
 """
 

@@ -258,7 +258,7 @@ COLOURS = {"paper": _paper, "scan": _scan, "screen": _screen, "chalk": _chalk}
 def encode(
     pixels: NDArray[np.uint8], ink: NDArray[np.float32], kind: str, chance: np.random.Generator, grey: bool = True
 ) -> bytes:
-    """A file of uint8[height, width, 3]: photos as JPEG, the others as JPEG or PNG in one of its modes; grey: in L too."""
+    """A file of uint8[height, width, 3]: photos as JPEG, the others as JPEG or PNG; grey: some of them in mode L."""
     image = Image.fromarray(pixels)
     buffer = io.BytesIO()
     if kind == "paper" or chance.random() < 0.4:
