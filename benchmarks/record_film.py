@@ -1,6 +1,8 @@
 """Films the page for the README: digits that grow as a pair learns, the wall of served ones, a drawing that is scored.
 
-Before each the commands are shown that do it, with what they said: film_transcript.txt holds both, from a terminal.
+Before each the commands are shown that do it, with all that they said: film_transcript.txt holds both, as they were run
+one after the other with the shipped pair served. A run takes minutes, and its lines come faster here than there: the
+caption says so. my-seven.png is the drawing that the film ends with.
 
 It drives a page that is there, such as `make demo` starts, in Debian's Chromium, picture by picture: the film is as
 smooth on a slow machine as on a fast one.
@@ -26,12 +28,19 @@ SIZE = (800, 500)  # of the film, without its caption
 CAPTION = 36
 STAGES = ("train", "serve", "score")
 FRAME_MS, REST_MS = 90, 1_800  # of a picture, and of the last one of a stage
+LINE_MS = 180  # of a line that a command says
 OPENING_MS = 1_500  # of the last picture at the very beginning
 TYPED = 6  # characters of a command for each picture
 PAPER, INK, MUTED = "#f8fafb", "#162254", "#8793a8"
+# What is said of a stage's commands, and of what the page shows after them.
+CAPTIONS = {
+    "train": ("time lapse of a run", "a run that was recorded before"),
+    "serve": ("the shipped pair", "digits of seed 7"),
+    "score": ("a generated 3, and a drawn 7", "the 7, as it is drawn"),
+}
 TERMINAL = """<style>
-  body { margin: 0; background: #141a24; color: #e4e9f2 }
-  pre { margin: 36px 40px; font: 17px/1.6 "Liberation Mono", monospace; white-space: pre-wrap }
+  body { margin: 0; overflow: hidden; background: #141a24; color: #e4e9f2 }
+  pre { margin: 0; padding: 28px 32px; font: 15px/1.55 "Liberation Mono", monospace; white-space: pre-wrap }
   b { color: #93b5ff; font-weight: 400 }
 </style><pre></pre>"""
 # A seven as a hand draws it, in shares of the pad.
@@ -55,7 +64,7 @@ class Film:
         self.pictures: list[Image.Image] = []
         self.durations_ms: list[int] = []
 
-    def take(self, page: Page, stage: str, duration_ms: int = FRAME_MS) -> None:
+    def take(self, page: Page, stage: str, duration_ms: int = FRAME_MS, in_terminal: bool = False) -> None:
         """Add what the page shows now."""
         with Image.open(io.BytesIO(page.screenshot())) as shot:
             picture = Image.new("RGB", (SIZE[0], SIZE[1] + CAPTION), PAPER)
@@ -67,6 +76,7 @@ class Film:
                     break
                 draw.text((left, 7), text, colour, font=self._font)
                 left += draw.textlength(text, font=self._font)
+        draw.text((SIZE[0] - 20, 7), CAPTIONS[stage][not in_terminal], MUTED, font=self._font, anchor="ra")
         self.pictures.append(picture)
         self.durations_ms.append(duration_ms)
 
@@ -118,6 +128,7 @@ def terminal(page: Page, said: str, film: Film, stage: str) -> None:
     page.set_content(TERMINAL)
     add = """(pre, [text, isCommand]) => {
         pre.append(isCommand ? Object.assign(document.createElement("b"), { textContent: text }) : text);
+        scrollTo(0, document.documentElement.scrollHeight);
     }"""
     shown = page.locator("pre")
     for line in said.split("\n"):
@@ -125,8 +136,8 @@ def terminal(page: Page, said: str, film: Film, stage: str) -> None:
         step = TYPED if is_command else len(line) + 1
         for start in range(0, len(line) + 1, step):
             shown.evaluate(add, [f"{line}\n"[start : start + step], is_command])
-            film.take(page, stage)
-    film.take(page, stage, REST_MS)
+            film.take(page, stage, FRAME_MS if is_command else LINE_MS, in_terminal=True)
+    film.take(page, stage, REST_MS, in_terminal=True)
 
 
 def train(page: Page, address: str, film: Film) -> None:

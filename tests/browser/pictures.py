@@ -39,6 +39,7 @@ def picture(browser: Browser, address: str, scene: str, size: tuple[int, int], t
         viewport={"width": size[0], "height": size[1]},
         color_scheme="dark" if theme == "dark" else "light",
         is_mobile=size == PHONE,
+        has_touch=size == PHONE,
         locale="en-US",
         reduced_motion="reduce",
     )

@@ -38,7 +38,7 @@ export function link(scene, params = {}) {
 
 /** @param {string[]} sentences on what of the address cannot be followed */
 function tell(sentences) {
-  /** @type {HTMLElement} */ (document.getElementById("notice")).textContent = sentences.join(" ");
+  /** @type {HTMLElement} */ (document.getElementById("notice")).textContent = sentences.join(t("shell.between_sentences"));
 }
 
 /** @returns {{scene: string, asked: Asked}} */

@@ -36,7 +36,7 @@ export async function mount(section, context) {
     sceneHead(
       t("walk.title"),
       t("walk.lead", { n: model.latent_size }),
-      model.class_names.length > 0 && ` ${t("walk.class_changes")}`,
+      model.class_names.length > 0 && t("shell.between_sentences") + t("walk.class_changes"),
     ),
     h(
       "div",
