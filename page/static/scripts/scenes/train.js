@@ -89,7 +89,7 @@ export async function mount(section, context) {
         max: Math.log10(FASTEST),
         step: 0.1,
         value: Math.log10(state[which]),
-        say: (power) => t("train.rate", { rate: (EVEN * 10 ** power).toPrecision(2) }),
+        say: (power) => (EVEN * 10 ** power).toPrecision(2),
         change(power) {
           state[which] = Number((10 ** power).toPrecision(3));
           mark();
