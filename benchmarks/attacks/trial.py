@@ -16,6 +16,7 @@ from benchmarks.attacks.target import Attack, carry_out
 
 LEAD_S, TAIL_S = 0.3, 0.5  # that the well-behaved caller begins before the attack, and goes on after it
 SAMPLE_S = 0.1
+LOADED_S, LOADED_MB = 1.0, 1.0  # a server has loaded whose memory grows by no more in a second
 ATTACKERS_NICENESS = 5  # it would be another machine: here it is not to take the server's processor
 
 
@@ -94,7 +95,7 @@ class Range:
             settles: Whether memory is waited for at all.
         """
         right = self.caller.submit(right_answers, server.port).result()
-        before = most = server.resident_mb()
+        before = most = _loaded_mb(server) if settles else server.resident_mb()
         calling = self.caller.submit(call_on_schedule, server.port, calls, right)
         time.sleep(LEAD_S)
         seconds = max(0.5, calls / RATE - LEAD_S - TAIL_S)
@@ -124,6 +125,16 @@ def firing_range() -> Iterator[Range]:
 def name_of(situation: Callable[..., Any]) -> str:
     """As it is asked for and told."""
     return situation.__name__.replace("_", "-")
+
+
+def _loaded_mb(server: Server) -> float:
+    """Resident memory once all processes have loaded what they need: workers answer before those beside them have."""
+    size = server.resident_mb()
+    while True:
+        time.sleep(LOADED_S)
+        before, size = size, server.resident_mb()
+        if size - before < LOADED_MB:
+            return size
 
 
 def _be_attacker() -> None:

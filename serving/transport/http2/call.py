@@ -59,6 +59,9 @@ class Carrier(Protocol):
     account: Account
     peer: str
 
+    def begin(self, call: "Call") -> None:
+        """Run a call, now or later: all is there that its servicer begins with."""
+
     def send_response(self, call: "Call", fields: Fields, is_end: bool = False) -> None:
         """The answer's header fields; they are the whole answer where nothing follows."""
 
@@ -125,6 +128,7 @@ class Call(Context):
         self.held_bytes = 0  # of the connection's account
         self.request_ended = False
         self.is_endless = False  # it ends with the connection alone
+        self.is_begun = False  # by its servicer's task
         self._connection = connection
         self._handler, self._observer = handler, observer
         self._task: asyncio.Task[None] | None = None
@@ -152,7 +156,7 @@ class Call(Context):
             self.refuse(error)
             return
         if self._stream is not None:
-            self._run(self._stream)
+            self._connection.begin(self)
 
     def receive(self, data: bytes, is_end: bool) -> bool:
         """More of the request's body.
@@ -195,7 +199,11 @@ class Call(Context):
         if is_end and self._task is None:
             if self._request is None:
                 raise MessageError(grpc.StatusCode.UNIMPLEMENTED, "no request message has come")
-            self._run(self._request)
+            self._connection.begin(self)
+
+    def run(self) -> None:
+        """Begin its servicer."""
+        self._task = self._loop.create_task(self._answer(self._stream or self._request))
 
     def look_at_clock(self, now: float) -> None:
         """End the call where its request does not come; where its servicer does not take it, the caller may rest."""
@@ -353,18 +361,16 @@ class Call(Context):
         except Exception as error:
             raise MessageError(grpc.StatusCode.INTERNAL, f"the request is no message of its kind: {error}") from error
 
-    def _run(self, request: Any) -> None:
-        self._task = self._loop.create_task(self._answer(request))
-
     async def _answer(self, request: Any) -> None:
-        is_begun, begun = False, None
+        self.is_begun = True
+        is_told, told = False, None
         try:
             if self._stream is None:
                 is_small = not request[0] and len(request[1]) <= LARGE_BYTES
                 request = self._parsed(bytes(request[1])) if is_small else await self.read_message(request)
                 self._request = None
                 self.hold(-self.held_bytes)  # of the request as it came; what its servicer keeps is its own
-            is_begun, begun = True, self._observer.began(self)
+            is_told, told = True, self._observer.began(self)
             if self._handler.response_streaming:
                 await self._answer_stream(request)
             else:
@@ -388,8 +394,8 @@ class Call(Context):
             code = self._code or grpc.StatusCode.UNKNOWN
             self.end(code, f"unexpected {type(error).__name__}: {error}", self._trailing)
         finally:
-            if is_begun:
-                self._observer.ended(begun, self._outcome(), self._received_bytes, self._sent_bytes)
+            if is_told:
+                self._observer.ended(told, self._outcome(), self._received_bytes, self._sent_bytes)
 
     def _outcome(self) -> grpc.StatusCode:
         """The status of a call that has ended, also where its caller does not hear of it."""

@@ -31,7 +31,8 @@ from serving.transport.http2.session import (
     StreamClosed,
     TrailersReceived,
 )
-from serving.transport.http2.turns import Turns
+from serving.transport.http2.taken_back import TakenBack
+from serving.transport.http2.turns import Rank, Turns
 from serving.transport.http2.unread import Unread
 from serving.transport.limits import Limits
 from serving.transport.observer import CallObserver, Nobody, Observer
@@ -116,6 +117,7 @@ class Connection(asyncio.Protocol):
         self._session = Session(common.limits)
         self._clock = Clock(common.limits, self.loop.time())
         self._strikes = PingStrikes(common.limits)
+        self._taken_back = TakenBack()
         self._tick_timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
         self._slice_bytes = SLICE_BYTES
@@ -154,12 +156,15 @@ class Connection(asyncio.Protocol):
         self._clock.heard(self.loop.time())
         if self._hung_up:
             self._pass_over(data)
-        elif self._waiting:
+        elif self._waiting or self._taken_back.has_more:
             self._waiting += data
         else:
             self._waiting = data
-            if not self._common.turns.begin() or self._take():
-                self._common.turns.wait(self._take, is_fresh=not self._taken)
+            rank: Rank | None = Rank.LAST if self._taken_back.is_habit else Rank.FIRST
+            if rank is Rank.FIRST and self._common.turns.begin():
+                rank = self._take()
+            if rank is not None:
+                self._common.turns.wait(self._take, rank)
                 if self._transport is not None:
                     self._transport.pause_reading()
 
@@ -182,6 +187,9 @@ class Connection(asyncio.Protocol):
         self._closed(self)
 
     # What calls ask for: see `Carrier`
+
+    def begin(self, call: Call) -> None:
+        self._taken_back.begin(call)
 
     def send_response(self, call: Call, fields: Fields, is_end: bool = False) -> None:
         self._session.send_head(call.stream_id, fields, is_end)
@@ -240,6 +248,7 @@ class Connection(asyncio.Protocol):
     def forget(self, call: Call) -> None:
         self._calls.pop(call.stream_id, None)
         if not call.cancelled():
+            self._taken_back.answered()
             if not call.request_ended:
                 self._early.add(call.stream_id)
             if call.deadline is not None:
@@ -311,27 +320,34 @@ class Connection(asyncio.Protocol):
 
     # Events
 
-    def _take(self) -> bool:
-        """Take a slice of what has come; whether more is waiting."""
+    def _take(self) -> Rank | None:
+        """Take a slice of what has come, or begin what waited for that; the rank of what is left, if anything is."""
+        if self._waiting:
+            self._take_slice()
         if self._transport is None or self._hung_up:
-            return False
+            return None
+        if not self._waiting:
+            self._taken_back.begin_few()
+        if self._waiting or self._taken_back.has_more:
+            return Rank.LAST if self._taken_back.is_habit else Rank.NEXT
+        self._transport.resume_reading()
+        return None
+
+    def _take_slice(self) -> None:
         start, self._taken = self._taken, self._taken + self._slice_bytes
         last_stream_id = self._session.last_stream_id
         try:
             self._handle(self._session.receive(self._waiting[start : self._taken]))
         except SessionError:  # no HTTP/2, or an attack
             self._fail()
-        if self._hung_up or self._transport is None:  # type: ignore[redundant-expr]
-            return False
+        if self._hung_up or self._transport is None:
+            return
         if self._session.has_more_to_send() or self.unread_bytes or self._early:  # most requests leave nothing to say
             self._flush_soon()
         calls = (self._session.last_stream_id - last_stream_id) // 2
         self._slice_bytes = SMALL_SLICE_BYTES if calls * CALL_BYTES >= self._slice_bytes else SLICE_BYTES
-        if self._taken < len(self._waiting):
-            return True
-        self._waiting, self._taken = b"", 0
-        self._transport.resume_reading()
-        return False
+        if self._taken >= len(self._waiting):
+            self._waiting, self._taken = b"", 0
 
     def _handle(self, events: list[Any]) -> None:
         for event in events:
@@ -395,6 +411,7 @@ class Connection(asyncio.Protocol):
         self._early.discard(event.stream_id)
         self._deadlines.pop(event.stream_id, None)
         if (call := self._calls.get(event.stream_id)) is not None:
+            self._taken_back.reset(call)
             call.abandon()
 
     def _ping_received(self, _: PingReceived) -> None:

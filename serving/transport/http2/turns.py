@@ -2,21 +2,32 @@
 
 What they send is taken for two milliseconds, a slice of each in turn, those first that had nothing waiting; and of the
 streams that would answer on, a few do, of each connection in turn. So a call that needs some turns is through in some
-times that, however many others want more.
+times that, however many others want more. Those who make work for nothing have no turns, but a slice now and then.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable
+from enum import Enum, auto
 from time import monotonic
 
 from serving.fair_turns import FairTurns
 
 TURN_S = 0.002  # for all that takes what has come
+PAUSE_S = 0.001  # from one slice of the last rank to the next: the loop sleeps meanwhile, and who sends so is held back
 ANSWERS = 4  # of streams, after each of which their servicers run on
 
-Take = Callable[[], bool]
-"""Takes a slice; whether more is waiting."""
+
+class Rank(Enum):
+    """Of who has something waiting."""
+
+    FIRST = auto()  # it had nothing
+    NEXT = auto()
+    LAST = auto()  # of all of them together, a slice now and then
+
+
+Take = Callable[[], Rank | None]
+"""Takes a slice; the rank of what is still waiting, None where nothing is."""
 
 
 class Turns:
@@ -25,8 +36,11 @@ class Turns:
     def __init__(self) -> None:
         self._end = 0.0  # of this turn's time
         self._is_due = False  # the next turn
-        self._fresh: deque[Take] = deque()
-        self._waiting: deque[Take] = deque()
+        self._first: deque[Take] = deque()
+        self._next: deque[Take] = deque()
+        self._last: deque[Take] = deque()
+        self._last_is_due = False
+        self._lines = {Rank.FIRST: self._first, Rank.NEXT: self._next, Rank.LAST: self._last}
         self._answering: FairTurns[asyncio.Future[None]] = FairTurns()
 
     def begin(self) -> bool:
@@ -36,10 +50,13 @@ class Turns:
             self._come_again()
         return monotonic() < self._end
 
-    def wait(self, take: Take, is_fresh: bool) -> None:
+    def wait(self, take: Take, rank: Rank) -> None:
         """Have a slice taken when it is its turn, again and again until there are no more."""
-        (self._fresh if is_fresh else self._waiting).append(take)
-        self._come_again()
+        self._lines[rank].append(take)
+        if rank is Rank.LAST:
+            self._come_for_last()
+        else:
+            self._come_again()
 
     async def answer(self, connection: Hashable) -> None:
         """Wait until one of a connection's streams may answer on."""
@@ -59,14 +76,28 @@ class Turns:
         woken = 0
         while self._answering and woken < ANSWERS:
             woken += self._wake()
-        while self._fresh or self._waiting:
-            take = (self._fresh or self._waiting).popleft()
-            if take():
-                self._waiting.append(take)
+        while self._first or self._next:
+            self._take(self._first or self._next)
             if monotonic() > self._end:
                 break
-        if self._fresh or self._waiting or self._answering:
+        if self._first or self._next or self._answering:
             self._come_again()
+
+    def _come_for_last(self) -> None:
+        if not self._last_is_due:
+            self._last_is_due = True
+            asyncio.get_running_loop().call_later(PAUSE_S, self._turn_of_last)
+
+    def _turn_of_last(self) -> None:
+        self._last_is_due = False
+        self._take(self._last)
+        if self._last:
+            self._come_for_last()
+
+    def _take(self, line: deque[Take]) -> None:
+        take = line.popleft()
+        if (rank := take()) is not None:
+            self.wait(take, rank)
 
     def _wake(self) -> bool:
         """Let a stream of the next connection answer on; whether it is still there."""

@@ -37,10 +37,12 @@ class Echo:
         self.released = asyncio.Event()
         self.ended = asyncio.Event()
         self.neighbour = asyncio.Event()
+        self.asked: list[bytes] = []
         self.metadata: Any = None
         self.remaining: float | None = None
 
     async def One(self, request: bytes, context: Any) -> bytes:
+        self.asked.append(request)
         self.metadata, self.remaining = context.invocation_metadata(), context.time_remaining()
         return request
 

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Coroutine
-from time import thread_time
+from itertools import pairwise
+from time import monotonic, thread_time
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from hyperframe.frame import SettingsFrame
 from serving.transport.http2 import turns
 from serving.transport.http2.connection import SLICE_BYTES
 from serving.transport.http2.session import RequestReceived, Session
-from serving.transport.http2.turns import ANSWERS, TURN_S, Turns
+from serving.transport.http2.turns import ANSWERS, PAUSE_S, TURN_S, Rank, Turns
 from serving.transport.limits import Limits
 from tests.serving.transport.http2.raw_client import USUAL
 
@@ -31,16 +32,16 @@ def test_who_had_nothing_waiting_goes_before_a_backlog(monkeypatch: pytest.Monke
     monkeypatch.setattr(turns, "TURN_S", 0)  # a slice a turn
     taken: list[str] = []
 
-    def take(name: str, more: bool) -> bool:
+    def take(name: str, rank: Rank | None) -> Rank | None:
         taken.append(name)
-        return more
+        return rank
 
     async def test() -> None:
         line = Turns()
         for _ in range(100):
-            line.wait(lambda: take("backlog", True), is_fresh=False)
+            line.wait(lambda: take("backlog", Rank.NEXT), Rank.NEXT)
         await after(3)
-        line.wait(lambda: take("fresh", False), is_fresh=True)
+        line.wait(lambda: take("fresh", None), Rank.FIRST)
         await after(3)
         assert taken.index("fresh") <= 4
         assert taken.count("fresh") == 1
@@ -53,16 +54,39 @@ def test_backlogs_are_taken_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "TURN_S", 0)
     taken: list[int] = []
 
-    def take(name: int) -> bool:
+    def take(name: int) -> Rank | None:
         taken.append(name)
-        return len(taken) < 20
+        return Rank.NEXT if len(taken) < 20 else None
 
     async def test() -> None:
         line = Turns()
         for name in range(3):
-            line.wait(lambda name=name: take(name), is_fresh=False)  # type: ignore[misc]
+            line.wait(lambda name=name: take(name), Rank.NEXT)  # type: ignore[misc]
         await after(10)
         assert taken[:9] == [0, 1, 2] * 3
+
+    run(test())
+
+
+def test_all_who_come_last_have_a_slice_now_and_then_until_they_have_another_rank() -> None:
+    taken: list[tuple[int, float]] = []
+
+    def take(name: int) -> Rank | None:
+        taken.append((name, monotonic()))
+        if len(taken) < 6:
+            return Rank.LAST
+        return Rank.NEXT if len(taken) < 20 else None
+
+    async def test() -> None:
+        line = Turns()
+        for name in range(2):
+            line.wait(lambda name=name: take(name), Rank.LAST)  # type: ignore[misc]
+        assert line.begin()  # all of the turn's time is others'
+        assert taken == []
+        while len(taken) < 20:
+            await asyncio.sleep(0.01)
+        assert [name for name, _ in taken[:6]] == [0, 1] * 3
+        assert all(later - earlier > PAUSE_S / 2 for (_, earlier), (_, later) in pairwise(taken[:6]))
 
     run(test())
 
