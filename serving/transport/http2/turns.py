@@ -8,7 +8,7 @@ times that, however many others want more. Those who make work for nothing have 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable
-from enum import Enum, auto
+from enum import IntEnum
 from time import monotonic
 
 from serving.fair_turns import FairTurns
@@ -18,12 +18,12 @@ PAUSE_S = 0.001  # from one slice of the last rank to the next: the loop sleeps 
 ANSWERS = 4  # of streams, after each of which their servicers run on
 
 
-class Rank(Enum):
+class Rank(IntEnum):
     """Of who has something waiting."""
 
-    FIRST = auto()  # it had nothing
-    NEXT = auto()
-    LAST = auto()  # of all of them together, a slice now and then
+    FIRST = 0  # it had nothing
+    NEXT = 1
+    LAST = 2  # of all of them together, a slice now and then
 
 
 Take = Callable[[], Rank | None]
@@ -40,7 +40,7 @@ class Turns:
         self._next: deque[Take] = deque()
         self._last: deque[Take] = deque()
         self._last_is_due = False
-        self._lines = {Rank.FIRST: self._first, Rank.NEXT: self._next, Rank.LAST: self._last}
+        self._lines = (self._first, self._next, self._last)  # by rank
         self._answering: FairTurns[asyncio.Future[None]] = FairTurns()
 
     def begin(self) -> bool:
