@@ -126,10 +126,7 @@ def reserve_metrics(settings: Settings) -> socket.socket | None:
     if settings.metrics_port is None:
         return None
     host = LOOPBACK if settings.host.startswith(UNIX) else settings.host
-    try:
-        return reserve(host, settings.metrics_port)
-    except PortError as error:
-        raise PortError(f"metrics_port = {settings.metrics_port}: {error}") from error
+    return reserve(host, settings.metrics_port, "metrics_port")
 
 
 def say(line: str, form: Format = "text") -> None:

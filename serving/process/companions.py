@@ -9,6 +9,7 @@ from serving.process.back_off import BackOff
 from serving.process.child import Child
 
 UP_S = 1.0  # one that has lived so long had come up
+TOLD_TO_END = (0, -signal.SIGTERM)  # exit codes
 
 
 class Companions:
@@ -35,7 +36,7 @@ class Companions:
         self._lives, self._fork, self._back_off, self._warn = lives, fork, back_off, warn
         self._due: dict[str, float] = {}
         self._failures = dict.fromkeys(lives, 0)  # of those that did not come up, in a row
-        self._stopping = False
+        self._draining = self._stopping = False
 
     @property
     def due(self) -> float:
@@ -58,11 +59,16 @@ class Companions:
             lived = now - child.started
             self._failures[child.name] = 0 if lived >= UP_S else self._failures[child.name] + 1
             delay = self._back_off.delay_s(lived, self._failures[child.name])
-            self._warn(f"{child.name} {reason}; another is started in {delay:g} s")
+            if not (self._draining and child.process.exitcode in TOLD_TO_END):
+                self._warn(f"{child.name} {reason}; another is started in {delay:g} s")
             self._due[child.name] = now + delay
         for name in [name for name, due in self._due.items() if due <= now]:
             del self._due[name]
             self.children.append(self._fork(name, self._lives[name]))
+
+    def drain(self) -> None:
+        """The workers are told to stop. They still need these: another comes for each that was told so as well."""
+        self._draining = True
 
     def stop(self, linger_s: float) -> None:
         """Tell all to end within so long."""

@@ -1,20 +1,23 @@
 """The server's port: nobody else's, and shared by its own workers."""
 
 import errno
+import os
 import socket
+import sys
 from pathlib import Path
 
 from serving.address import UNIX
 from serving.process import unix_socket
 
 BACKLOG = 1024
+LONGEST_PATH = 107 if sys.platform == "linux" else 103  # of a Unix socket, in bytes
 
 
 class PortError(Exception):
     """The address cannot be listened on."""
 
 
-def reserve(host: str, port: int) -> socket.socket:
+def reserve(host: str, port: int, setting: str = "port") -> socket.socket:
     """A listening socket on a port that nobody else listens on. Port 0: a free one.
 
     It begins to listen at once: only then can no other server come in between, even one that shares its port.
@@ -22,20 +25,21 @@ def reserve(host: str, port: int) -> socket.socket:
     Args:
         host: A name or an address; or `unix:` and the path of a Unix socket.
         port: Of a host.
+        setting: The name of that which the port comes from.
 
     Raises:
         PortError: With the system's own reason.
     """
     try:
         if host.startswith(UNIX):
-            return unix_socket.listen(Path(host.removeprefix(UNIX)), BACKLOG)
+            return unix_socket.listen(_unix_path(host), BACKLOG)
         return _listen(host, port)
     except OSError as error:
         reason = "Address already in use" if error.errno == errno.EADDRINUSE else error.strerror or error
         where = host if host.startswith(UNIX) else f"{host} port {port}"
         raise PortError(
-            f"cannot listen on {where}: {reason}; choose another with --host and --port "
-            "(DIGITFORGE_HOST and DIGITFORGE_PORT)"
+            f"cannot listen on {where}: {reason}; choose another with --host and --{setting.replace('_', '-')} "
+            f"(DIGITFORGE_HOST and DIGITFORGE_{setting.upper()})"
         ) from error
 
 
@@ -74,6 +78,18 @@ def hold(listener: socket.socket) -> socket.socket:
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     listener.close()
     return holder
+
+
+def _unix_path(host: str) -> Path:
+    """Raises OSError where no socket can have this path."""
+    path = host.removeprefix(UNIX)
+    if not path:
+        raise OSError("a path is missing, as in unix:/run/digitforge/socket")
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        raise OSError(f"the path has {len(os.fsencode(path))} bytes, and may have {LONGEST_PATH}")
+    if Path(path).is_dir():
+        raise OSError("it is a folder")
+    return Path(path)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -297,6 +297,7 @@ class Supervisor:
         if line is not None:
             self._say(line)
         first, self._stopping = not self._stopping, True
+        self._companions.drain()
         self._due.clear()
         self._turns.clear()
         for listener in self._listeners:  # or connections were taken here that nobody would serve

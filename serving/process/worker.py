@@ -104,9 +104,10 @@ async def serve(
     choice = choose(find_repository(settings.model_repository), settings.versions, settings.variant)
     observe = partial(ModelObserver, gauges.slot)
     loaded = load(choice, pick_provider(settings.device), threads, settings, observe)
-    wishes: asyncio.Queue[None] = asyncio.Queue()  # to stop; the second one is to stop at once
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, wishes.put_nowait, None)
-    asyncio.get_running_loop().add_signal_handler(AT_ONCE, _wish_twice, wishes)
+    stop, at_once = asyncio.Event(), asyncio.Event()
+    # As often as it comes: who ends a service sends it to all of its processes, and the parent sends one more.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    asyncio.get_running_loop().add_signal_handler(AT_ONCE, _set_both, stop, at_once)
     picture_line = PictureLine(pictures, settings.picture_processes)
     log = AccessLog(settings.access_log, settings.log_format, gauges.slot.value(UNLOGGED))
     digits = DigitsServicer(DataPlane(loaded.pairs, settings), picture_line) if loaded.pairs else None
@@ -117,14 +118,14 @@ async def serve(
     gc.freeze()  # what is there stays: a full collection, which stops all calls, passes it over from here on
     tell(loaded.lines)
     pulse = asyncio.create_task(_pulse(beat, Memory(), tell, gauges))
-    await wishes.get()
+    await stop.wait()
     pulse.cancel()
     gauges.serves(False)
 
     # First nobody new is sent here, then the port closes and calls in flight end, and only then the models go.
     checks.enter_graceful_shutdown()
     inference.enter_graceful_shutdown()
-    await _stop(server, settings.grace_s, wishes)
+    await _stop(server, settings.grace_s, at_once)
     await loaded.close()
     log.close()
 
@@ -140,14 +141,14 @@ async def _pulse(beat: Callable[[], None], memory: Memory, tell: Tell, gauges: W
         gauges.turned(time.monotonic() - due, resident_bytes())
 
 
-def _wish_twice(wishes: asyncio.Queue[None]) -> None:
-    for _ in range(2):
-        wishes.put_nowait(None)
+def _set_both(stop: asyncio.Event, at_once: asyncio.Event) -> None:
+    stop.set()
+    at_once.set()
 
 
-async def _stop(server: Server, grace_s: float, wishes: asyncio.Queue[None]) -> None:
-    """Close the port and wait for calls in flight, up to `grace_s` or the next wish."""
-    graceful, hurry = asyncio.ensure_future(server.stop(grace_s)), asyncio.ensure_future(wishes.get())
+async def _stop(server: Server, grace_s: float, at_once: asyncio.Event) -> None:
+    """Close the port and wait for calls in flight, up to `grace_s` or until it is to be at once."""
+    graceful, hurry = asyncio.ensure_future(server.stop(grace_s)), asyncio.ensure_future(at_once.wait())
     await asyncio.wait((graceful, hurry), return_when=asyncio.FIRST_COMPLETED)
     hurry.cancel()
     if not graceful.done():

@@ -161,8 +161,10 @@ def find_repository(given: Path | None) -> Path:
     """The repository to serve: the given one, else the first of the usual places that holds a version of anything.
 
     Raises:
-        RepositoryError: None does, or the `config.pbtxt` of the only models is garbage.
+        RepositoryError: None does, the given one is no folder, or the `config.pbtxt` of the only models is garbage.
     """
+    if given is not None and not given.is_dir():
+        raise RepositoryError(f"model_repository = {str(given)!r}: {'no folder' if given.exists() else 'not there'}")
     places = [given] if given is not None else list(DEFAULT_PLACES)
     for place in places:
         others = set(other_models(place)) - (set() if given else set(PAIR))  # a half of ours may be in the writing

@@ -126,7 +126,7 @@ def test_metrics_port_that_is_taken_is_told(run_module: Callable[..., Any], mode
         flags = ("--model-repository", model_repository, "--port", "0", "--metrics-port", port)
         result = run_module("serving", *flags)
     assert result.returncode == 1
-    assert f"metrics_port = {port}" in result.stderr
+    assert f"port {port}: Address already in use; choose another with --host and --metrics-port" in result.stderr
 
 
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="needs Prometheus (Debian: prometheus)")

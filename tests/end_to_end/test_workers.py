@@ -162,6 +162,21 @@ def test_stream_of_a_worker_ends_whole_when_the_server_is_asked_to_stop(
     assert server.stderr.read_text() == ""
 
 
+@needs_proc
+def test_stream_ends_whole_when_every_process_is_asked_to_stop_and_not_the_parent_alone(
+    start_server: Callable[..., Any], connect: Callable[[str], Any]
+) -> None:
+    server = start_server("--workers", "1", "--grace-s", "60")
+    stream = connect(server.address).GenerateStream(pb.GenerateRequest(seed=1, n=100_000))
+    received = len(next(stream).images)
+    for child in Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split():
+        os.kill(int(child), signal.SIGTERM)
+    server.process.send_signal(signal.SIGTERM)
+    received += sum(len(chunk.images) for chunk in stream)
+    assert received == 100_000
+    assert server.process.wait(60) == 0
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_second_server_on_the_port_is_refused_whoever_shares_it(
     workers: str,

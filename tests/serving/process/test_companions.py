@@ -71,6 +71,29 @@ def test_companion_that_dies_is_replaced_also_while_workers_drain(parent: Parent
     assert rest(process) == ["stopping at once", "left"]
 
 
+def test_signal_to_all_processes_lets_the_workers_drain_and_is_no_warning(parent: Parent) -> None:
+    process = parent(
+        """
+        def work(listener, tell, slot):
+            wishes = []
+            signal.signal(signal.SIGTERM, lambda *_: say("drains"))
+            signal.signal(signal.SIGUSR1, lambda *_: wishes.append(1))
+            tell([])
+            while not wishes: time.sleep(0.01)
+        """,
+        FAITHFUL,
+    )
+    first = companion(process)
+    process.terminate()
+    lines_until(process, "drains", 2)
+    os.kill(first, signal.SIGTERM)
+    lines = lines_until(process, "beside")
+    assert not any("warning" in line for line in lines)
+    process.terminate()
+    assert process.wait(PATIENCE_S) == 0
+    assert rest(process) == ["stopping at once", "left"]
+
+
 def test_companion_that_never_comes_up_is_tried_ever_more_seldom_and_the_workers_serve_on(parent: Parent) -> None:
     process = parent(companions='companions = {"monitor": lambda: None}', steady=3600)
     warnings = [line for line in lines_until(process, "warning", 6) if line.startswith("warning")]

@@ -25,6 +25,15 @@ def test_reserved_port_is_refused_to_a_second_server_even_once_it_is_shared() ->
     reserve("127.0.0.1", port).close()
 
 
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("", "a path is missing"), ("/" + "a" * 200, "the path has 201 bytes, and may have 10[37]"), (".", "a folder")],
+)
+def test_path_that_no_unix_socket_can_have_is_refused_with_the_reason(path: str, reason: str) -> None:
+    with pytest.raises(PortError, match=rf"cannot listen on unix:{path}: .*{reason}.*--host"):
+        reserve(f"unix:{path}", 0)
+
+
 def sharing(address: Any) -> socket.socket:
     """A socket that shares a port, as grpcio's servers make them."""
     sharer = socket.socket()

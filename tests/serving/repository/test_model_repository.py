@@ -86,8 +86,11 @@ def test_empty_repository_is_refused_with_what_would_make_a_version(tmp_path: Pa
         find_repository(tmp_path)
     for word in (str(tmp_path), "generator/N/model.onnx", "discriminator/N/model.onnx", "digitforge-export"):
         assert word in str(refusal.value)
-    with pytest.raises(RepositoryError):
+    with pytest.raises(RepositoryError, match=r"model_repository = .*nowhere': not there"):
         find_repository(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    with pytest.raises(RepositoryError, match=r"model_repository = .*file': no folder"):
+        find_repository(tmp_path / "file")
 
 
 def test_given_repository_is_served_whatever_lies_in_the_usual_places(
