@@ -40,6 +40,7 @@ SERVICE_LINK = re.compile(
 SERVICE_LINK_PORT = re.compile(rf"{PREFIX}(\w+_)?PORT")
 SERVICE_URL = re.compile(r"(tcp|udp|sctp)://.*")
 MAX_ROWS = 2**20
+LONGEST_S = 2_000_000  # in milliseconds it is still a C int, which grpcio's options are
 SOURCES = (
     "Every option is also a variable (--max-images: DIGITFORGE_MAX_IMAGES) and a key of the file that --config names "
     "(max_images). An option goes before a variable, a variable before the file."
@@ -145,7 +146,9 @@ class Settings(BaseSettings):
 
     # How much
     max_batch_rows: int = Field(256, ge=1, le=MAX_ROWS, description="images in one batch of a model")
-    max_queue_rows: int = Field(65_536, ge=1, description="images that may wait for a model before callers are refused")
+    max_queue_rows: int = Field(
+        65_536, ge=1, lt=2**31, description="images that may wait for a model before callers are refused"
+    )
     max_delay_ms: float | None = Field(
         None,
         ge=0,
@@ -170,24 +173,39 @@ class Settings(BaseSettings):
 
     # Connections: of seconds, 0 is no limit
     max_connections: int = Field(
-        0, ge=0, description="connections of one worker; 0: as many as the system lets it have files open"
+        0, ge=0, lt=2**31, description="connections of one worker; 0: as many as the system lets it have files open"
     )
     max_connection_streams: int = Field(100, ge=1, le=4096, description="calls of one connection at a time")
     max_connection_age_s: float = Field(
-        0, ge=0, description="after which a connection is told to go, give or take a tenth, so that clients spread anew"
+        0,
+        ge=0,
+        le=LONGEST_S,
+        description="after which a connection is told to go, give or take a tenth, so that clients spread anew",
     )
-    max_connection_age_grace_s: float = Field(60, ge=0, description="seconds that its calls in flight are given then")
-    max_connection_idle_s: float = Field(300, ge=0, description="seconds that a connection may be without a call")
-    handshake_s: float = Field(10, ge=0, description="seconds within which a connection has to speak HTTP/2")
+    max_connection_age_grace_s: float = Field(
+        60, ge=0, le=LONGEST_S, description="seconds that its calls in flight are given then"
+    )
+    max_connection_idle_s: float = Field(
+        300, ge=0, le=LONGEST_S, description="seconds that a connection may be without a call"
+    )
+    handshake_s: float = Field(
+        10, ge=0, le=LONGEST_S, description="seconds within which a connection has to speak HTTP/2"
+    )
     keepalive_s: float = Field(
-        7200, ge=0, description="seconds of silence after which a client is asked whether it is there"
+        7200, ge=0, le=LONGEST_S, description="seconds of silence after which a client is asked whether it is there"
     )
-    keepalive_timeout_s: float = Field(20, gt=0, description="seconds that its answer may take")
+    keepalive_timeout_s: float = Field(20, gt=0, le=LONGEST_S, description="seconds that its answer may take")
     min_ping_interval_s: float = Field(
-        300, ge=0, description="seconds between pings of a client that is sent nothing; sooner is too soon"
+        300,
+        ge=0,
+        le=LONGEST_S,
+        description="seconds between pings of a client that is sent nothing; sooner is too soon",
     )
     max_ping_strikes: int = Field(
-        2, ge=0, description="pings too soon that are let pass; one more ends the connection; 0: any number is"
+        2,
+        ge=0,
+        lt=2**31,
+        description="pings too soon that are let pass; one more ends the connection; 0: any number is",
     )
     max_resets_per_s: int = Field(
         2000, ge=1, le=1_000_000, description="calls that a connection may cancel a second; ten times as many at once"
@@ -308,4 +326,6 @@ def _explain(problem: Any) -> str:
     if not problem["loc"]:
         return str(problem["msg"]).removeprefix("Value error, ")
     name = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "extra_forbidden":  # of the file: the others' names are known before
+        return f"{name} = {problem['input']!r}: no such setting is known"
     return f"{name} = {problem['input']!r}: {problem['msg']}"

@@ -223,7 +223,8 @@ def explain(problem: Any) -> str:
     """One of pydantic's findings in a line."""
     if not problem["loc"]:
         return str(problem["msg"]).removeprefix("Value error, ")
-    return f"--{flag(str(problem['loc'][0]))} {problem['input']}: {problem['msg']}"
+    reason = str(problem["msg"]).removeprefix("Value error, ")
+    return f"--{flag(str(problem['loc'][0]))} {problem['input']}: {reason}"
 
 
 def pick_device(name: str) -> torch.device:

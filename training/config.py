@@ -5,9 +5,11 @@ import json
 import math
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 LENGTHS = ("images", "epochs", "minutes")
+WIDEST = 2**16  # a layer, and a latent vector
+MOST = 2**62  # of what is counted
 CLASSES = 10  # at most
 DIGITS = tuple(map(str, range(CLASSES)))
 SMALLEST_STEP, LARGEST_STEP = 0.5, 2  # in multiples of the batch size that the learning rates are for
@@ -26,7 +28,9 @@ def _named(names: tuple[str, ...]) -> tuple[str, ...]:
 Names = Annotated[
     tuple[str, ...], BeforeValidator(_split), Field(max_length=CLASSES), AfterValidator(_named)
 ]  # on a command line: cat,dog
-Widths = Annotated[tuple[PositiveInt, ...], BeforeValidator(_split), Field(min_length=1)]  # on a command line: 512,256
+Widths = Annotated[
+    tuple[Annotated[int, Field(gt=0, le=WIDEST)], ...], BeforeValidator(_split), Field(min_length=1)
+]  # on a command line: 512,256
 
 
 class TrainingConfig(BaseModel):
@@ -53,27 +57,31 @@ class TrainingConfig(BaseModel):
         description="processes of one thread each that train together on a CPU; 0: as many as cores, told at the start",
     )
 
-    images: int | None = Field(None, gt=0, description="length of the run: real images shown")
-    epochs: int | None = Field(None, gt=0, description="length of the run: passes over the training set")
+    images: int | None = Field(None, gt=0, le=MOST, description="length of the run: real images shown")
+    epochs: int | None = Field(None, gt=0, le=2**31, description="length of the run: passes over the training set")
     minutes: float | None = Field(
         None,
         gt=0,
         description="length of the run: a time budget, with the detector on top (does not repeat exactly)",
     )
-    batch_size: int = Field(128, ge=2, description="real images in a step")
+    batch_size: int = Field(128, ge=2, le=2**20, description="real images in a step")
 
-    latent_size: int = Field(50, gt=0, description="normals in a latent vector")
+    latent_size: int = Field(50, gt=0, le=WIDEST, description="normals in a latent vector")
     class_conditional: bool = Field(True, description="a digit can be asked for")
     generator_hidden: Widths = Field((256, 512), description="widths of the generator's hidden layers")
     discriminator_hidden: Widths = Field((256, 256), description="widths of the discriminator's hidden layers")
     generator_channels: int = Field(
         32,
         ge=0,
+        le=4096,
         multiple_of=2,
         description="channels of the grid that the generator's transposed convolutions begin with; 0: none, pixels",
     )
     discriminator_channels: int = Field(
-        8, ge=0, description="channels of the discriminator's first convolution, the second has twice; 0: none, pixels"
+        8,
+        ge=0,
+        le=4096,
+        description="channels of the discriminator's first convolution, the second has twice; 0: none, pixels",
     )
     generator_batch_norm: bool = Field(False, description="BatchNorm1d in the generator")
     discriminator_batch_norm: bool = Field(False, description="BatchNorm1d in the discriminator")
@@ -108,18 +116,18 @@ class TrainingConfig(BaseModel):
     detector_images: int = Field(
         0, ge=0, description="real images on which a detector is trained, G frozen; 0: the discriminator has to do"
     )
-    detector_channels: int = Field(8, gt=0, description="channels of the detector's first convolution")
+    detector_channels: int = Field(8, gt=0, le=4096, description="channels of the detector's first convolution")
     detector_pool: int = Field(
         1_500, ge=0, description="images of each class that go through picture files and back, for the detector"
     )
     detector_lr: float = Field(2e-3, gt=0, description="Adam's learning rate in the detector stage")
 
-    milestone_images: int | None = Field(None, gt=0, description="images between two sheets; absent: an epoch")
+    milestone_images: int | None = Field(None, gt=0, le=MOST, description="images between two sheets; absent: an epoch")
     measure_milestones: int = Field(
         1, ge=0, description="milestones from one measurement on held-out digits to the next; 0: the last one is taken"
     )
     measure_fully: bool = Field(True, description="all figures at the end; else the Fréchet distance alone")
-    log_steps: int = Field(100, gt=0, description="steps between two readings of the losses")
+    log_steps: int = Field(100, gt=0, le=MOST, description="steps between two readings of the losses")
     print_losses: bool = Field(False, description="a line on the terminal for every reading of the losses")
 
     @model_validator(mode="after")
@@ -143,7 +151,10 @@ class TrainingConfig(BaseModel):
         if self.processes > 1 and (self.generator_batch_norm or self.discriminator_batch_norm):
             raise ValueError("processes > 1 and BatchNorm exclude each other: its statistics are of a batch")
         if 2 * self.processes > self.step_size:
-            raise ValueError(f"{self.processes} processes are too many for steps of {self.step_size} images")
+            raise ValueError(
+                f"processes = {self.processes} is more than {self.step_size // 2}: each takes two images or more of a "
+                f"step's {self.step_size}"
+            )
         return self
 
     @property

@@ -87,6 +87,9 @@ def test_latest_is_the_run_that_was_started_or_resumed_last(tmp_path: Path, monk
     ("arguments", "message"),
     [
         (["--batch-size", "1"], "--batch-size 1: Input should be greater than or equal to 2"),
+        (["--generator-hidden", "512,65537"], "--generator-hidden 65537: Input should be less than or equal to 65536"),
+        (["--class-names", ""], "--class-names : the names of the classes must differ"),
+        (["--processes", "65"], "processes = 65 is more than 64"),
         (["--pixel-mean", "nan"], "--pixel-mean nan: Input should be a finite number"),
         (["--generator-batch-norm", "yes"], "generator_batch_norm and ema_half_life > 0 exclude each other"),
         (["--minutes", "soon"], "--minutes soon: Input should be a valid number"),
