@@ -115,7 +115,7 @@ def load_checkpoint(run_folder: Path) -> Checkpoint:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever its parser stumbles over
-        raise CheckpointError(f"{path} cannot be read: {_advice(path)}{_reason(error)}") from error
+        raise CheckpointError(f"{path} cannot be read: {_reason(path, error)}") from error
     if not isinstance(content, dict) or not isinstance(found := content.pop("format", None), int):
         raise CheckpointError(f"{path} is no checkpoint of digitforge's")
     if found != FORMAT:
@@ -132,24 +132,25 @@ def load_checkpoint(run_folder: Path) -> Checkpoint:
         raise CheckpointError(f"{path} does not hold what a checkpoint holds: {error}") from error
 
 
-def _reason(error: Exception) -> str:
-    """In a line: torch's own advice, to load it all the same, is to run whatever code is in a file."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    reason = next((line for line in lines if "Unpickler error:" in line), lines[0])
-    return reason.strip().partition(" was not an allowed global")[0]
+def _reason(path: Path, error: Exception) -> str:
+    """Why torch cannot read a file, in a line, and what to do: a whole one is another torch's.
 
-
-def _advice(path: Path) -> str:
-    """What to do about a file that torch cannot read: a whole one is another torch's."""
+    Of torch's words its own advice is left out: to load it all the same is to run whatever code is in a file.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             if archive.testzip() is not None:
-                return "it is torn: "
+                return "it is torn"
             pickled = archive.read(next(name for name in archive.namelist() if name.endswith("/data.pkl")))
         texts = [text for _, text, _ in pickletools.genops(pickled) if isinstance(text, str)]
         written_by = texts[texts.index("torch_version") + 1]
-    except (OSError, ValueError, StopIteration, zipfile.BadZipFile, zlib.error):
-        return ""
+    except (zipfile.BadZipFile, zlib.error):
+        return "it is torn, or no checkpoint"
+    except (OSError, ValueError, StopIteration):
+        written_by = torch.__version__
+    lines = str(error).splitlines() or [type(error).__name__]
+    line = next((line for line in lines if "Unpickler error:" in line), lines[0])
+    reason = line.strip().partition(" was not an allowed global")[0]
     if written_by == torch.__version__:
-        return ""
-    return f"it was written by torch {written_by}, this is {torch.__version__}; install that one to read it: "
+        return reason
+    return f"it was written by torch {written_by}, this is {torch.__version__}; install that one to read it: {reason}"

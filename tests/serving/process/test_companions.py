@@ -20,6 +20,16 @@ companions = {"monitor": accompany}
 """
 
 
+DRAINING = """
+def work(listener, tell, slot):
+    wishes = []
+    signal.signal(signal.SIGTERM, lambda *_: say("drains"))
+    signal.signal(signal.SIGUSR1, lambda *_: wishes.append(1))
+    tell([])
+    while not wishes: time.sleep(0.01)
+"""
+
+
 def companion(process: subprocess.Popen[str]) -> int:
     """The process id of the next one to come."""
     return int(lines_until(process, "beside")[-1].split()[1])
@@ -48,17 +58,7 @@ def test_companion_comes_once_all_workers_serve(parent: Parent) -> None:
 
 
 def test_companion_that_dies_is_replaced_also_while_workers_drain(parent: Parent) -> None:
-    process = parent(
-        """
-        def work(listener, tell, slot):
-            wishes = []
-            signal.signal(signal.SIGTERM, lambda *_: say("drains"))
-            signal.signal(signal.SIGUSR1, lambda *_: wishes.append(1))
-            tell([])
-            while not wishes: time.sleep(0.01)
-        """,
-        FAITHFUL,
-    )
+    process = parent(DRAINING, FAITHFUL)
     os.kill(companion(process), signal.SIGKILL)
     second = companion(process)
     process.terminate()
@@ -72,17 +72,7 @@ def test_companion_that_dies_is_replaced_also_while_workers_drain(parent: Parent
 
 
 def test_signal_to_all_processes_lets_the_workers_drain_and_is_no_warning(parent: Parent) -> None:
-    process = parent(
-        """
-        def work(listener, tell, slot):
-            wishes = []
-            signal.signal(signal.SIGTERM, lambda *_: say("drains"))
-            signal.signal(signal.SIGUSR1, lambda *_: wishes.append(1))
-            tell([])
-            while not wishes: time.sleep(0.01)
-        """,
-        FAITHFUL,
-    )
+    process = parent(DRAINING, FAITHFUL)
     first = companion(process)
     process.terminate()
     lines_until(process, "drains", 2)
