@@ -160,7 +160,7 @@ class Connection(asyncio.Protocol):
             self._waiting += data
         else:
             self._waiting = data
-            rank: Rank | None = Rank.LAST if self._taken_back.is_habit else Rank.FIRST
+            rank = self._rank(Rank.FIRST)
             if rank is Rank.FIRST and self._common.turns.begin():
                 rank = self._take()
             if rank is not None:
@@ -247,6 +247,7 @@ class Connection(asyncio.Protocol):
 
     def forget(self, call: Call) -> None:
         self._calls.pop(call.stream_id, None)
+        self._taken_back.forget(call)
         if not call.cancelled():
             self._taken_back.answered()
             if not call.request_ended:
@@ -329,9 +330,18 @@ class Connection(asyncio.Protocol):
         if not self._waiting:
             self._taken_back.begin_few()
         if self._waiting or self._taken_back.has_more:
-            return Rank.LAST if self._taken_back.is_habit else Rank.NEXT
+            return self._rank(Rank.NEXT)
         self._transport.resume_reading()
         return None
+
+    def _rank(self, usual: Rank) -> Rank | None:
+        """Of what is waiting; None where one client too many takes its calls back, and is turned out."""
+        if not self._taken_back.is_habit:
+            return usual
+        if self._common.turns.is_crowded:
+            self.turn_out(b"too many calls taken back")
+            return None
+        return Rank.LAST
 
     def _take_slice(self) -> None:
         start, self._taken = self._taken, self._taken + self._slice_bytes

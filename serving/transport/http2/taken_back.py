@@ -5,7 +5,7 @@ than it let be answered comes last among the connections (`Turns`), and its call
 taken, a few at a time: one that is taken back by then has cost no task, no servicer and no model.
 """
 
-from collections import deque
+from itertools import islice
 from typing import Protocol
 
 HABIT, WORST = 16, 32  # calls taken back beyond those answered, from which on it is one; that are held against a client
@@ -15,7 +15,6 @@ FEW = 4  # calls, which begin at a time
 class Pending(Protocol):
     """A call, as it is known here."""
 
-    ended: bool
     is_begun: bool
 
     def run(self) -> None:
@@ -27,11 +26,11 @@ class TakenBack:
 
     def __init__(self) -> None:
         self._count = 0
-        self._waiting: deque[Pending] = deque()
+        self._waiting: dict[Pending, None] = {}  # in their order
 
     @property
     def has_more(self) -> bool:
-        """Whether calls wait to be begun, of which some may have ended."""
+        """Whether calls wait to be begun."""
         return bool(self._waiting)
 
     @property
@@ -52,15 +51,16 @@ class TakenBack:
     def begin(self, call: Pending) -> None:
         """Begin a call, now or in its turn."""
         if self._waiting or self._count > HABIT:
-            self._waiting.append(call)
+            self._waiting[call] = None
         else:
             call.run()
 
+    def forget(self, call: Pending) -> None:
+        """A call has ended: it holds nothing any more, and is not begun."""
+        self._waiting.pop(call, None)
+
     def begin_few(self) -> None:
         """Begin those whose turn it is."""
-        left = FEW
-        while self._waiting and left:
-            call = self._waiting.popleft()
-            if not call.ended:
-                call.run()
-                left -= 1
+        for call in list(islice(self._waiting, FEW)):
+            del self._waiting[call]
+            call.run()

@@ -15,6 +15,7 @@ from serving.fair_turns import FairTurns
 
 TURN_S = 0.002  # for all that takes what has come
 PAUSE_S = 0.001  # from one slice of the last rank to the next: the loop sleeps meanwhile, and who sends so is held back
+LAST = 100  # who may wait in the last rank, each with the bytes that it was let send
 ANSWERS = 4  # of streams, after each of which their servicers run on
 
 
@@ -57,6 +58,11 @@ class Turns:
             self._come_for_last()
         else:
             self._come_again()
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether as many wait in the last rank as may."""
+        return len(self._last) >= LAST
 
     async def answer(self, connection: Hashable) -> None:
         """Wait until one of a connection's streams may answer on."""

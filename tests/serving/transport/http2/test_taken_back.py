@@ -1,5 +1,6 @@
 """Calls that their client takes back as it makes them, what they cost, and who waits for them."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ import pytest
 from serving.transport.http2.messages import prefixed
 from serving.transport.http2.server import Server
 from serving.transport.http2.taken_back import FEW, HABIT, WORST, TakenBack
-from tests.serving.transport.http2.echo import LIMITS, Echo, beside_a_neighbour, with_raw_client
+from tests.serving.transport.http2.echo import LIMITS, Echo, beside_a_neighbour, served_calls, with_raw_client
 from tests.serving.transport.http2.raw_client import Call, RawClient, raw_client
 
 
@@ -21,7 +22,6 @@ def _a_slice_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 @dataclass(eq=False)
 class Pending:
     began: list["Pending"] = field(default_factory=list)
-    ended: bool = False
     is_begun: bool = False
 
     def run(self) -> None:
@@ -86,6 +86,38 @@ def test_calls_that_wait_to_begin_go_with_their_connection() -> None:
     beside_a_neighbour(test)
 
 
+def test_calls_that_are_taken_back_are_not_kept_until_all_is_read() -> None:
+    async def test(client: RawClient, echo: Echo) -> None:
+        take_back(client, 2 * WORST)
+        await client.round_trip()
+        take_back(client, 1000)
+        most, read = 0, asyncio.ensure_future(client.round_trip())
+        while not read.done():
+            most = max(most, served_calls())
+            await asyncio.sleep(0.001)
+        assert most < 100
+
+    beside_a_neighbour(test)
+
+
+def test_one_too_many_of_those_who_take_their_calls_back_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(client: RawClient, echo: Echo, server: Server) -> None:
+        async with raw_client(client.address) as other, raw_client(client.address) as last:
+            for each in (other, last):
+                take_back(each, 2 * WORST)
+                await each.round_trip()
+            monkeypatch.setattr("serving.transport.http2.turns.LAST", 1)
+            monkeypatch.setattr("serving.transport.http2.turns.PAUSE_S", 3600)
+            take_back(other, 10)
+            await client.round_trip()  # by when it waits
+            take_back(last, 10)
+            await last.hang_up()
+            assert last.last_words == "too many calls taken back"
+        assert (await client.ask("/Echo/One", prefixed(b"a"))).body == prefixed(b"a")
+
+    with_raw_client(test)
+
+
 def test_habit_is_more_calls_taken_back_than_answered_and_answers_end_it() -> None:
     taken_back = TakenBack()
     for _ in range(HABIT):
@@ -108,9 +140,11 @@ def test_calls_of_the_habit_begin_a_few_at_a_time_and_those_that_have_ended_not_
     assert began == [first]
     for _ in range(WORST):
         taken_back.reset(Pending())
-    calls = [Pending(began, ended=number % 2 == 0) for number in range(4 * FEW)]
+    calls = [Pending(began) for _ in range(4 * FEW)]
     for each in calls:
         taken_back.begin(each)
+    for each in calls[::2]:
+        taken_back.forget(each)
     assert began == [first]
     wanted = calls[1::2]
     taken_back.begin_few()
