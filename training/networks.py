@@ -16,6 +16,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from training.config import TrainingConfig
+from training.image_convolutions import ConvFromImage, ConvToImage
 
 IMAGE_SIZE = 28
 PIXELS = IMAGE_SIZE * IMAGE_SIZE
@@ -54,7 +55,7 @@ class Generator(nn.Module):
             layers += [nn.Linear(hidden[-1], channels * GRID**2), nn.LeakyReLU(LEAKY_SLOPE)]
             layers += [nn.Unflatten(1, (channels, GRID, GRID))]
             layers += [nn.ConvTranspose2d(channels, channels // 2, 4, stride=2, padding=1), nn.LeakyReLU(LEAKY_SLOPE)]
-            layers += [nn.ConvTranspose2d(channels // 2, 1, 4, stride=2, padding=1), nn.Flatten()]
+            layers += [ConvToImage(channels // 2), nn.Flatten()]
         else:
             layers.append(nn.Linear(hidden[-1], PIXELS))
         self.rest = nn.Sequential(*layers, nn.Tanh())
@@ -86,7 +87,7 @@ class Discriminator(nn.Module):
         width = PIXELS
         if channels:
             layers += [nn.Unflatten(1, (1, IMAGE_SIZE, IMAGE_SIZE))]
-            layers += [nn.Conv2d(1, channels, 5, stride=2, padding=2), nn.LeakyReLU(LEAKY_SLOPE)]
+            layers += [ConvFromImage(channels), nn.LeakyReLU(LEAKY_SLOPE)]
             layers += [nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1), nn.LeakyReLU(LEAKY_SLOPE)]
             layers += [nn.Flatten()]
             width = 2 * channels * GRID**2
