@@ -101,7 +101,7 @@ def spread(function: Callable[[int], Result], length: int, count: int) -> Genera
 
 
 class _Sum:
-    """Adds up tensors over the processes, in the same order in each of them, so that all get the same bits.
+    """Adds up weighted tensors over the processes, in the same order in each of them, so that all get the same bits.
 
     Each copies its tensor where all see it, meets the others, and adds up by itself. The next time takes the other half
     of the memory: who comes to that meeting has read what was there the time before.
@@ -113,11 +113,11 @@ class _Sum:
         self._meet = meet
         self._turn = 0
 
-    def __call__(self, flat: Tensor) -> None:
+    def __call__(self, flat: Tensor, weight: float) -> None:
         for part in flat.split(SLOT // flat.element_size()):
             slots = self._memory[self._turn, :, : part.nbytes].view(part.dtype)
             self._turn = 1 - self._turn
-            slots[self._rank].copy_(part)
+            torch.mul(part, weight, out=slots[self._rank])
             self._meet()
             torch.add(slots[0], slots[1], out=part)
             for slot in slots[2:]:

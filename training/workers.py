@@ -26,7 +26,8 @@ class Workers:
     Args:
         rank: Number of this process. The first, 0, writes, measures and speaks.
         count: How many there are.
-        add_up: Replaces a tensor, float[size], by the sum of those of all processes, which all call it at once.
+        add_up: Replaces a tensor, float[size], by the sum of those of all processes, each times the weight that it gives
+            with it. All call it at once.
         device: Where it wants that tensor.
     """
 
@@ -34,14 +35,14 @@ class Workers:
         self,
         rank: int = 0,
         count: int = 1,
-        add_up: Callable[[Tensor], Any] | None = None,
+        add_up: Callable[[Tensor, float], Any] | None = None,
         device: torch.device = CPU,
     ) -> None:
         self.rank = rank
         self.count = count
-        self._add_up = add_up or (lambda _: None)
+        self._add_up = add_up or (lambda _flat, _weight: None)
         self._device = device
-        self._flat: dict[int, Tensor] = {}
+        self._flat: dict[tuple[int, ...], Tensor] = {}
 
     @property
     def first(self) -> bool:
@@ -56,40 +57,45 @@ class Workers:
         """Replace the gradients, of means over `rows` rows here, by those of the mean over the whole batch."""
         if self.count == 1:
             return
-        gradients = []
-        for parameter in parameters:
-            if parameter.grad is None:  # it had no part in these rows; in another's it may have had
-                parameter.grad = torch.zeros_like(parameter)
-            gradients.append(parameter.grad)
-        self.average(gradients, rows, batch_size)
+        parameters = list(parameters)
+        # One without a gradient had no part in these rows; in another's it may have had.
+        gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in parameters]
+        for parameter, average in zip(parameters, self._averages(gradients, rows / batch_size), strict=True):
+            parameter.grad = average
 
     def average(self, tensors: Sequence[Tensor], rows: int, batch_size: int) -> None:
         """The same for tensors of float32: gradients, or statistics of the rows."""
         if self.count == 1:
             return
-        size = sum(tensor.numel() for tensor in tensors)
-        flat = self._flat.setdefault(
-            size, torch.empty(0, device=tensors[0].device)
-        )  # new memory costs more than a copy
-        torch.cat([tensor.flatten() for tensor in tensors], out=flat.resize_(size)).mul_(rows / batch_size)
-        self._add_up(flat)
-        for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
-            tensor.copy_(part.view_as(tensor))
+        for tensor, average in zip(tensors, self._averages(tensors, rows / batch_size), strict=True):
+            tensor.copy_(average)
+
+    def _averages(self, tensors: Sequence[Tensor], weight: float) -> list[Tensor]:
+        """Weighted sums over the processes, in memory that the next call for tensors of these sizes takes again.
+
+        As each tensor lies in memory: an optimizer wants weights and gradients to lie alike.
+        """
+        sizes = [tensor.numel() for tensor in tensors]
+        flat = self._flat.setdefault(tuple(sizes), torch.empty(0, device=tensors[0].device)).resize_(sum(sizes))
+        torch.cat([tensor.as_strided((tensor.numel(),), (1,)) for tensor in tensors], out=flat)
+        self._add_up(flat, weight)
+        parts = zip(flat.split(sizes), tensors, strict=True)
+        return [part.as_strided(tensor.shape, tensor.stride()) for part, tensor in parts]
 
     def mean(self, values: Mapping[str, Tensor]) -> dict[str, float]:
         """Scalars, averaged over the processes."""
         if self.count == 1:
             return {name: float(value) for name, value in values.items()}
         stacked = torch.stack([value.float() for value in values.values()])
-        self._add_up(stacked)
-        return dict(zip(values, (stacked / self.count).tolist(), strict=True))
+        self._add_up(stacked, 1 / self.count)
+        return dict(zip(values, stacked.tolist(), strict=True))
 
     def agree(self, progress: float, stop: bool) -> tuple[float, bool]:
         """The first one's progress, and whether any process wants to stop."""
         if self.count == 1:
             return progress, stop
         votes = torch.tensor([progress if self.first else 0.0, float(stop)], dtype=torch.float64, device=self._device)
-        self._add_up(votes)
+        self._add_up(votes, 1.0)
         return float(votes[0]), bool(votes[1])
 
 
@@ -103,6 +109,10 @@ def join_workers(device: torch.device) -> Iterator[Workers]:
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
-        yield Workers(dist.get_rank(), dist.get_world_size(), dist.all_reduce, device)
+        yield Workers(dist.get_rank(), dist.get_world_size(), _add_up, device)
     finally:
         dist.destroy_process_group()
+
+
+def _add_up(flat: Tensor, weight: float) -> None:
+    dist.all_reduce(flat.mul_(weight))

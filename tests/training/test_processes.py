@@ -146,6 +146,24 @@ def test_all_processes_add_up_to_the_same_bits_whatever_the_size(monkeypatch: py
     assert torch.equal(together, own + own + own)
 
 
+def test_averaged_gradients_lie_in_memory_as_their_weights_do() -> None:
+    layer = torch.nn.Conv2d(2, 3, 4).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def average(workers: Workers) -> None:
+        for number, weight in enumerate(layer.parameters()):
+            own = torch.full_like(weight, workers.rank + 1) * weight.detach()
+            weight.grad = own if workers.first or number else None  # the other one has a gradient of its bias alone
+        workers.average_gradients(layer.parameters(), rows=1, batch_size=4)
+
+    with workers_here(2, average) as workers:
+        average(workers)
+    weight, bias = layer.parameters()
+    for parameter, factor in ((weight, 1 / 4), (bias, 3 / 4)):
+        assert parameter.grad is not None
+        assert parameter.grad.stride() == parameter.stride()
+        torch.testing.assert_close(parameter.grad, factor * parameter.detach())
+
+
 def test_work_that_is_spread_comes_back_in_order() -> None:
     assert list(spread(lambda number: number**2, 1000, 3)) == [number**2 for number in range(1000)]
 
