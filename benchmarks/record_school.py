@@ -28,13 +28,14 @@ from torch import Tensor
 from benchmarks.school_moments import BINS, PUSHED, SCORED, SHOWN, Recorder
 from digitforge.machine.whole_file import whole_file, write_whole
 from training.checkpoint import Checkpoint
-from training.command import configure, flag, for_data_set
 from training.config import TrainingConfig
 from training.data import DataSet, load_data_set
 from training.gan import Gan
 from training.interrupts import StopRequest
 from training.loop import train
 from training.metrics_file import Metrics, read_metrics
+from training.options import configure, flag
+from training.prepare import for_data_set
 from training.run_folder import METRICS
 
 OUT = Path("page/static/school")

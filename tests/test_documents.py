@@ -26,8 +26,8 @@ import export.command
 import judge.command
 import page.command
 import tests.browser.pictures
-import training.command
 import training.fakes.train
+import training.options
 from serving.settings import Settings, SettingsRefusedError
 from tests.documents import PAGES, ROOT, Command, anchors, commands, inline_code, links
 
@@ -67,9 +67,9 @@ READERS: dict[str, Callable[[list[str]], Any]] = {
     "digitforge-export": export.command.build_parser().parse_args,
     "digitforge-page": page.command.build_parser().parse_args,
     "digitforge-serve": serve_options,
-    "digitforge-train": training.command.build_parser().parse_args,
+    "digitforge-train": training.options.build_parser().parse_args,
     "training.fakes.train": training.fakes.train.build_parser().parse_args,
-    "training": training.command.build_parser().parse_args,  # as a module
+    "training": training.options.build_parser().parse_args,  # as a module
     "benchmarks.attacks": benchmarks.attacks.__main__.build_parser().parse_args,
     "benchmarks.beside_work": benchmarks.beside_work.build_parser().parse_args,
     "benchmarks.game_digits": benchmarks.game_digits.build_parser().parse_args,

@@ -1,10 +1,10 @@
 """The convolutions next to the image, of a single channel and with a stride of 2, as a CPU trains them quickly.
 
-oneDNN computes their sums as it should, and their gradients ten times slower: on one core with AVX-512 the gradient with
-respect to 64 images takes 2 ms. An image is as well a grid of half the size whose cells hold 2 by 2 pixels, as channels;
-on that grid the same convolution has a stride of 1, and a kernel of 3 by 3 cells, padded with zeros. In training the
-layers compute it so; the weights, their names and, but for rounding, the results are those of torch's own layers, which
-they are outside of training, and in an exported graph.
+oneDNN computes their sums as it should, and their gradients ten times slower: with respect to 64 images it takes 2 ms
+of a core with AVX-512. An image is as well a grid of half the size whose cells hold 2 by 2 pixels, as channels; on that
+grid the same convolution has a stride of 1, and a kernel of 3 by 3 cells, padded with zeros. In training the layers
+compute it so. The weights, their names and, but for rounding, the results are those of torch's own layers, which these
+are outside of training, and in an exported graph.
 """
 
 import torch

@@ -26,8 +26,8 @@ class Workers:
     Args:
         rank: Number of this process. The first, 0, writes, measures and speaks.
         count: How many there are.
-        add_up: Replaces a tensor, float[size], by the sum of those of all processes, each times the weight that it gives
-            with it. All call it at once.
+        add_up: Replaces a tensor, float[size], by the sum of those of all processes, each times the weight given with
+            it. All call it at once.
         device: Where it wants that tensor.
     """
 

@@ -17,7 +17,7 @@ from benchmarks.beside_work import (
     told,
 )
 from benchmarks.training_process import RunFailedError
-from training.command import build_parser as trainers_parser
+from training.options import build_parser as trainers_parser
 
 TIMINGS = [
     Timing("processes", 0, 100.0, 190.0, 0.01),

@@ -13,8 +13,8 @@ from benchmarks import record_school
 from benchmarks.record_school import RUNS, coarse, command, push_levels, record
 from benchmarks.school_moments import BINS, PUSHED, SHOWN, histogram
 from tests.training.tiny_runs import SMALL
-from training.command import build_parser
 from training.data import DataSet
+from training.options import build_parser
 
 TINY = SMALL | {"images": 1_300, "measure_milestones": 0, "detector_images": 0, "log_steps": 1}
 

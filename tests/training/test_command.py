@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from training.command import build_parser, configure, main
+from training.command import main
 from training.interrupts import stop_request
+from training.options import build_parser, configure
 
 SMALL = [
     "--dataset",
