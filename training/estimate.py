@@ -25,6 +25,7 @@ FAKES_S = 17.0  # to make all kinds of fakes
 JOURNEY_S = 0.018  # an image that goes through a picture file
 DETECTOR_IMAGE_S, PER_CHANNEL_S = 0.00023, 0.000055  # a real image and the other beside it, drawn; and the network's
 JOURNEYS_A_POOL_IMAGE = 2.5  # the real one, the fake, and half an outlier
+DATA_IMAGES = 55_000  # of MNIST's training set; a smaller data set has as much less to be measured against
 MEASUREMENT_S = 2.0  # of a snapshot, on the held-out digits
 FIGURES_S, FULL_FIGURES_S = 65.0, 105.0  # at the end: the Fréchet distance, or all figures; with the detector's
 
@@ -68,6 +69,7 @@ def estimate(
         pace: How many times as long as on the known machine a core takes here.
     """
     processes = max(1, config.processes)
+    to_measure = min(1.0, epoch_images / DATA_IMAGES)
     milestones = config.measure_milestones * (config.milestone_images or epoch_images)
     if config.minutes is not None:
         training = 60 * config.minutes - elapsed_s
@@ -75,13 +77,13 @@ def estimate(
         length = config.images or (config.epochs or 0) * epoch_images
         left = max(0, length - images_seen)
         measured = math.ceil(left / milestones) if milestones else min(left, 1)
-        training = left * image_s + measured * MEASUREMENT_S * pace / processes
+        training = left * image_s + measured * MEASUREMENT_S * to_measure * pace / processes
     detector = 0.0
     if config.detector_images:
         shared = config.detector_images * (DETECTOR_IMAGE_S + config.detector_channels * PER_CHANNEL_S)
         shared += config.detector_pool * JOURNEYS_A_POOL_IMAGE * JOURNEY_S
         detector = pace * (FAKES_S + shared / processes)
-    figures = pace * (FULL_FIGURES_S if config.measure_fully else FIGURES_S) / min(2, processes)
+    figures = pace * to_measure * (FULL_FIGURES_S if config.measure_fully else FIGURES_S) / min(2, processes)
     return Estimate(max(0.0, training), detector, figures)
 
 

@@ -28,6 +28,8 @@ def test_each_stage_takes_what_its_images_take(monkeypatch: pytest.MonkeyPatch) 
     assert slow.after_training == pytest.approx(3 * found.after_training)
     light = estimate(DEFAULT.with_options({"measure_fully": False}), 55_000, 0, 0.0, 2e-4, 1.0)
     assert light.figures == pytest.approx(6 / 2)
+    small = estimate(DEFAULT, 550, 0, 0.0, image_s=2e-4, pace=1.0)
+    assert small.figures == pytest.approx(found.figures / 100)
 
 
 def test_a_run_that_goes_on_takes_what_is_left_of_it() -> None:
