@@ -148,9 +148,15 @@ def _box(image: NDArray[np.uint8]) -> tuple[int, int, int, int]:
 
 def _centre_of_mass(image: NDArray[np.uint8]) -> tuple[float, float]:
     """Of an image that is not all 0, in rows and columns. The middle of 28 is 14, as MNIST counts."""
-    rows, columns = image.sum(axis=1, dtype=np.float64), image.sum(axis=0, dtype=np.float64)
-    mass = rows.sum()
-    return float(rows @ np.arange(rows.size) / mass), float(columns @ np.arange(columns.size) / mass)
+    height, width = image.shape
+    (mass, across), (down, _) = _moments(height).T @ (image.astype(np.float64) @ _moments(width))
+    return float(down / mass), float(across / mass)
+
+
+@lru_cache(maxsize=32)
+def _moments(length: int) -> NDArray[np.float64]:
+    """float64[length, 2]: ones, and the places; a vector's product with it is its sum, and its first moment."""
+    return np.stack([np.ones(length), np.arange(length)], axis=1)
 
 
 def unframed(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

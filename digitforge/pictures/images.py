@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from digitforge.pictures.decoded import Decoded, Found
 from digitforge.pictures.errors import PictureError
@@ -64,7 +65,13 @@ def decode_in_place(data: bytes, max_pixels: int = MAX_PIXELS) -> Decoded | None
     Raises:
         PictureError: It is small and simple, and damaged.
     """
-    return at_once(_upright(open_file(data, max_pixels))) if is_plain(data) else None
+    if not is_plain(data):
+        return None
+    try:
+        image: ImageFile = PngImageFile(io.BytesIO(data))  # as Pillow does after trying out formats
+    except (OSError, ValueError, SyntaxError):
+        image = open_file(data, max_pixels)  # which says what it is
+    return at_once(_upright(image))
 
 
 def open_file(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageFile:
