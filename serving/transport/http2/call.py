@@ -394,6 +394,7 @@ class Call(Context):
             code = self._code or grpc.StatusCode.UNKNOWN
             self.end(code, f"unexpected {type(error).__name__}: {error}", self._trailing)
         finally:
+            self._stream = None  # it knows this call: a ring, which only Python's garbage collector would find
             if is_told:
                 self._observer.ended(told, self._outcome(), self._received_bytes, self._sent_bytes)
 

@@ -1,13 +1,14 @@
 """How calls and connections end before their answer: by a deadline, a reset, or bytes that are no HTTP/2."""
 
 import asyncio
+import gc
 from contextlib import suppress
 
 import grpc
 import pytest
 
 from serving.transport.http2.messages import prefixed
-from tests.serving.transport.http2.echo import Echo, beside_a_neighbour
+from tests.serving.transport.http2.echo import Echo, beside_a_neighbour, calls_in_memory
 from tests.serving.transport.http2.raw_client import RawClient, raw_client
 
 Code = grpc.StatusCode
@@ -110,5 +111,27 @@ def test_connection_that_breaks_http2_is_closed_with_its_calls_and_no_others(fra
             other.flush(frame)
             await other.hang_up()
         await echo.cancelled.wait()
+
+    beside_a_neighbour(test)
+
+
+@pytest.mark.parametrize("path", ["/Echo/Each", "/Echo/HoldStream"])
+def test_streams_that_go_with_their_connection_leave_nothing_for_the_garbage_collector(path: str) -> None:
+    async def test(client: RawClient, echo: Echo) -> None:
+        await client.round_trip()
+        gc.collect()
+        gc.disable()
+        try:
+            before = calls_in_memory()
+            async with raw_client(client.address) as other:
+                for _ in range(10):
+                    other.begin(path)
+                other.flush()
+                await other.round_trip()
+                assert calls_in_memory() == before + 10
+            while calls_in_memory() > before:
+                await client.round_trip()
+        finally:
+            gc.enable()
 
     beside_a_neighbour(test)
