@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ from benchmarks.same_run import differences
 from tests.training.tiny_runs import CPU
 from training import processes
 from training.checkpoint import load_checkpoint
-from training.command import main
 from training.config import PRESETS
 from training.detector_fit import STATE
 from training.processes import WorkerLostError, processes_for, spread, workers_here
@@ -37,14 +37,18 @@ ENDLESS = ["--images", "100000000", "--milestone-images", "512"]
 def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two processes that nobody disturbed."""
     path = tmp_path_factory.mktemp("processes") / "whole"
-    assert main([*RUN, "--out", str(path)]) == 0
+    code, said = Trainer(path, *RUN).end()
+    assert code == 0, said
     return path
 
 
 class Trainer:
-    """The command in a process of its own, at its first milestone; and those that it forked."""
+    """The command in a process of its own, at its first milestone or its end; and those that it forked.
 
-    def __init__(self, out: Path, *options: str) -> None:
+    What was forked from the tests' process would inherit whatever threads PyTorch had started there.
+    """
+
+    def __init__(self, out: Path, *options: str, cores: Collection[int] | None = None) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "training", "--out", str(out), *options],
             stdout=subprocess.PIPE,
@@ -52,6 +56,7 @@ class Trainer:
             text=True,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
             start_new_session=True,
+            preexec_fn=None if cores is None else partial(os.sched_setaffinity, 0, cores),
         )
         assert self.process.stdout is not None
         self.said = ""
@@ -85,7 +90,7 @@ def endless(tmp_path: Path) -> Iterator[Trainer]:
 
 @pytest.mark.parametrize("at", ["the first milestone", "the detector's steps"])
 def test_a_run_that_is_killed_and_resumed_is_the_same_run_also_where_there_are_other_cores(
-    at: str, whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    at: str, whole_run: Path, tmp_path: Path
 ) -> None:
     trainer = Trainer(tmp_path / "run", *RUN)
     assert len(trainer.forked) == 1
@@ -95,9 +100,9 @@ def test_a_run_that_is_killed_and_resumed_is_the_same_run_also_where_there_are_o
     trainer.process.kill()
     assert trainer.end()[0] == -signal.SIGKILL  # and the process that it forked has ended
     assert not load_checkpoint(tmp_path / "run").finished
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
-    assert main(["--resume", "--out", str(tmp_path / "run")]) == 0
-    assert "2 processes" in capsys.readouterr().out
+    code, said = Trainer(tmp_path / "run", "--resume", cores={min(os.sched_getaffinity(0))}).end()
+    assert code == 0, said
+    assert "2 processes" in said
     assert differences(whole_run, tmp_path / "run") == []
 
 
@@ -193,7 +198,10 @@ def test_there_are_as_many_processes_as_cores_and_rows_for_them_but_one_with_bat
 
 @pytest.mark.parametrize(
     ("preset", "number", "message"),
-    [("article", 2, "processes > 1 and BatchNorm exclude each other"), ("default", 65, "65 processes are too many")],
+    [
+        ("article", 2, "processes > 1 and BatchNorm exclude each other"),
+        ("default", 65, "processes = 65 is more than 64"),
+    ],
 )
 def test_processes_that_cannot_share_a_step_are_refused(preset: str, number: int, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
