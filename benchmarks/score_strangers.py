@@ -165,8 +165,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def strangers(table: Table, folder: Path) -> None:
     """The rows of what others made."""
-    with (folder / "index.tsv").open(newline="") as file:
-        entries = list(csv.DictReader(file, delimiter="\t"))
+    entries = entries_of(folder)
     for entry in entries:
         name = Path(entry["file"])
         entry["set"], entry["maker"] = str(name.parent), name.name.partition("_")[0]
@@ -185,6 +184,12 @@ def strangers(table: Table, folder: Path) -> None:
     for kind in np.unique(kinds):
         as_files = [decode_file(encode_png(image)) for image in images[kinds == kind]]
         table.add(f"fakes: {kind}", as_files, fakes=True)
+
+
+def entries_of(folder: Path) -> list[dict[str, str]]:
+    """What the folder's index tells of each picture: its file, kind and label."""
+    with (folder / "index.tsv").open(newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
 
 
 def our_own(table: Table, real: NDArray[np.uint8], labels: list[int], fakes: NDArray[np.uint8]) -> None:
@@ -213,11 +218,9 @@ def closeness(
 
 def photos_of(folder: Path) -> list[bytes]:
     """Strangers' photos and scans of one digit."""
-    with (folder / "index.tsv").open(newline="") as file:
-        entries = list(csv.DictReader(file, delimiter="\t"))
     return [
         prepare_file((folder / entry["file"]).read_bytes())
-        for entry in entries
+        for entry in entries_of(folder)
         if entry["file"].startswith("real/") and entry["kind"].startswith("photo")
     ]
 
