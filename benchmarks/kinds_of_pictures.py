@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.pen_strokes import normalised, pen_strokes
+from digitforge.pictures.decoded import Found
+from digitforge.verdict import Verdict
 from judge.pair import EvaluatedPair, open_pair
+from serving.digits.verdicts import Seen, Thresholds, verdict
 from training.data import load_data_set
 
 OUT = Path("docs/images/kinds-of-pictures.webp")
@@ -63,16 +66,18 @@ def verdicts(pair: EvaluatedPair, images: NDArray[np.uint8]) -> list[tuple[str, 
     """What the detector says of each of uint8[n, 28, 28], and whether it calls it a real digit."""
     scores = pair.scores(torch.from_numpy(images))
     real = scores.real.sigmoid()
-    shown = torch.ones_like(real) if scores.one_digit is None else scores.one_digit
+    shown = [None] * len(images) if scores.one_digit is None else scores.one_digit.tolist()
     digits = ["?"] * len(images) if scores.digits is None else [str(int(digit)) for digit in scores.digits]
+    thresholds = Thresholds(pair.thresholds.real, pair.thresholds.one_digit)
     said = []
-    for digit, share, one in zip(digits, real.tolist(), shown.tolist(), strict=True):
-        if one < (pair.thresholds.one_digit or 0):
-            said.append(("not one digit", False))
-        elif share < pair.thresholds.real:
-            said.append((f"{digit}, generated", False))
-        else:
-            said.append((f"{digit}, real {share:.0%}", True))
+    for digit, share, one in zip(digits, real.tolist(), shown, strict=True):
+        found = verdict(Found.ONE, Seen(share, one_digit_probability=one), thresholds)
+        words = {
+            Verdict.NOT_ONE_DIGIT: "not one digit",
+            Verdict.GENERATED: f"{digit}, generated",
+            Verdict.REAL_DIGIT: f"{digit}, real {share:.0%}",
+        }
+        said.append((words[found], found is Verdict.REAL_DIGIT))
     return said
 
 
