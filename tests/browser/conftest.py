@@ -32,7 +32,11 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(chromium: Browser, page_address: str) -> Iterator[Open]:
-    """Opens a state of the page, in a window of its own; afterwards it must have reported no error."""
+    """Opens a state of the page, in a window of its own; afterwards it must have reported no error.
+
+    What watches the first view, or slows it down, is told to the window `before` it goes there: a page that is still
+    coming cannot always be loaded again.
+    """
     errors: list[str] = []
     contexts = []
 
@@ -42,6 +46,7 @@ def open_page(chromium: Browser, page_address: str) -> Iterator[Open]:
         height: int = 800,
         address: str = page_address,
         ready: bool = True,
+        before: Callable[[Page], None] = lambda page: None,
         **how: object,
     ) -> Page:
         how.setdefault("locale", "en-US")
@@ -51,6 +56,7 @@ def open_page(chromium: Browser, page_address: str) -> Iterator[Open]:
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda said: errors.append(said.text) if "Content Security Policy" in said.text else None)
+        before(page)
         page.goto(f"{address}/{state}", wait_until="commit")
         if ready:
             page.wait_for_selector("html[data-ready]")
