@@ -13,6 +13,8 @@ def main() -> int:
     require("train", "digitforge-train")
     # Threads that wait leave their core to others; libgomp's would spin. It reads this once, as torch loads it.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # NumPy's products are small, and its threads' waiting would take a core from each process that makes pictures.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from training.command import main as command
 

@@ -206,3 +206,16 @@ def test_there_are_as_many_processes_as_cores_and_rows_for_them_but_one_with_bat
 def test_processes_that_cannot_share_a_step_are_refused(preset: str, number: int, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         PRESETS[preset].with_options({"processes": number})
+
+
+def test_numpy_has_no_threads_beside_the_command_s_processes() -> None:
+    look = (
+        "import contextlib, sys; from training.__main__ import main\n"
+        "sys.argv = ['digitforge-train', '--help']\n"
+        "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(None): main()\n"
+        "import numpy, threadpoolctl\n"
+        "print({pool['num_threads'] for pool in threadpoolctl.threadpool_info() if pool['user_api'] == 'blas'})"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    found = subprocess.run([sys.executable, "-c", look], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "{1}"
