@@ -92,8 +92,8 @@ def _placed(digit: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
 
 def _on_black(grey: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     """With a background of 0 or nearly so; None where it is neither black nor white."""
-    level = _background(grey)
-    if level <= PLAIN:
+    edge = _edge(grey)
+    if edge.max() <= PLAIN or (level := _median(edge)) <= PLAIN:
         return grey
     return 255 - grey if level >= 255 - PLAIN else None
 
@@ -136,27 +136,25 @@ def _part(image: NDArray[np.uint8], top: int, left: int) -> NDArray[np.uint8]:
 
 def _box(image: NDArray[np.uint8]) -> tuple[int, int, int, int]:
     """Top, left, bottom and right of what is brighter than `INK`; there must be such."""
-    rows, columns = image.max(axis=1) > INK, image.max(axis=0) > INK
-    height, width = image.shape
-    return (
-        int(rows.argmax()),
-        int(columns.argmax()),
-        height - int(rows[::-1].argmax()),
-        width - int(columns[::-1].argmax()),
-    )
+    width = image.shape[1]
+    places = np.flatnonzero(image > INK)
+    columns = places % width
+    return int(places[0]) // width, int(columns.min()), int(places[-1]) // width + 1, int(columns.max()) + 1
 
 
 def _centre_of_mass(image: NDArray[np.uint8]) -> tuple[float, float]:
     """Of an image that is not all 0, in rows and columns. The middle of 28 is 14, as MNIST counts."""
-    height, width = image.shape
-    (mass, across), (down, _) = _moments(height).T @ (image.astype(np.float64) @ _moments(width))
-    return float(down / mass), float(across / mass)
+    mass, down, across = (_moments(*image.shape) @ image.ravel().astype(np.float64)).tolist()
+    return down / mass, across / mass
 
 
-@lru_cache(maxsize=32)
-def _moments(length: int) -> NDArray[np.float64]:
-    """float64[length, 2]: ones, and the places; a vector's product with it is its sum, and its first moment."""
-    return np.stack([np.ones(length), np.arange(length)], axis=1)
+@lru_cache(maxsize=8)
+def _moments(height: int, width: int) -> NDArray[np.float64]:
+    """float64[3, height * width]: ones, and the rows and columns of an image's pixels, whose products with its levels
+    are its sum and its first moments.
+    """
+    rows, columns = np.indices((height, width))
+    return np.stack([np.ones(height * width), rows.ravel(), columns.ravel()])
 
 
 def unframed(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

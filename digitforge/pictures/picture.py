@@ -4,6 +4,7 @@ from contextlib import suppress
 
 import numpy as np
 from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngImageFile
 
 from digitforge.pictures.colour import grey_of
 
@@ -39,6 +40,8 @@ def upright_grey(image: Image.Image) -> Image.Image:
     """
     image.draft("RGB", (ENOUGH, ENOUGH))  # type: ignore[no-untyped-call]
     image.load()
+    if image.mode == "L" and not image.info and isinstance(image, PngImageFile):  # nothing but its pixels
+        return image
     return turned(_grey(image), image)
 
 
