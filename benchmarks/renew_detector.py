@@ -31,7 +31,7 @@ from training.config import PRESETS, TrainingConfig
 from training.data import load_data_set
 from training.detector_fit import STATE
 from training.fakes.generators import Generated
-from training.networks import Detector, Generator, build_generator
+from training.networks import Detector, Generator, build_generator, fresh_detector
 from training.pixels import normalise, to_uint8
 from training.provenance import source_commit
 
@@ -41,7 +41,7 @@ OF_THE_DETECTOR = "detector_"
 
 
 class NotRecoveredError(Exception):
-    """The generator in the file cannot be had as a network."""
+    """What is in a file cannot be had as a network."""
 
 
 def main() -> int:
@@ -55,20 +55,20 @@ def main() -> int:
     if (options.out / NAME).exists():
         print(f"{options.out} has a run already", file=sys.stderr)
         return 1
-    path = options.models / GENERATOR / str(max(versions)) / MODEL_FILE
+    newest = str(max(versions))
+    path = options.models / GENERATOR / newest / MODEL_FILE
     try:
         run, pixels = recovered(path, overrides)
+        print(f"run {run.run_id} from {path}: {pixels}")
+        if options.further:
+            path = options.models / DISCRIMINATOR / newest / MODEL_FILE
+            detector = recovered_detector(path, run.config, _both_classes(run, options.data_dir))
     except NotRecoveredError as error:
         print(f"{path}: {error}", file=sys.stderr)
         return 1
-    print(f"run {run.run_id} from {path}: {pixels}")
     options.out.mkdir(parents=True, exist_ok=True)
     save_checkpoint(run, options.out)
     if options.further:
-        path = options.models / DISCRIMINATOR / str(max(versions)) / MODEL_FILE
-        real = load_data_set(run.config.dataset, options.data_dir).fit.images[:STATISTICS]
-        fakes = Generated(rebuilt_generator(run), run.config).images(STATISTICS, torch.Generator().manual_seed(0))
-        detector = recovered_detector(path, run.config, torch.cat([real, fakes]))
         save_atomically({"detector": detector.state_dict(), "optimizer": None, "seen": 0}, options.out / STATE)
     print(f"go on with: digitforge-train --resume --out {options.out}")
     return 0
@@ -132,6 +132,13 @@ def recovered(path: Path, overrides: dict[str, Any]) -> tuple[Checkpoint, Pixels
     return run, pixels
 
 
+def _both_classes(run: Checkpoint, data_dir: Path) -> Tensor:
+    """Images uint8[2 * STATISTICS, 28, 28] of the run's data set, and of its generator."""
+    real = load_data_set(run.config.dataset, data_dir).fit.images[:STATISTICS]
+    fakes = Generated(rebuilt_generator(run), run.config).images(STATISTICS, torch.Generator().manual_seed(0))
+    return torch.cat([real, fakes])
+
+
 def rebuilt_generator(run: Checkpoint) -> Generator:
     """The generator of a run that stands before its detector stage."""
     generator = build_generator(run.config)
@@ -150,15 +157,22 @@ def recovered_detector(path: Path, config: TrainingConfig, images: Tensor) -> De
         path: The detector's file.
         config: The run's.
         images: uint8[count, 28, 28] of both classes, whose statistics BatchNorm begins with.
+
+    Raises:
+        NotRecoveredError: It is a detector of another form.
     """
     weights = weights_in(path, DISCRIMINATOR)
-    detector = Detector(config.detector_channels, config.told_classes).eval()
+    detector = fresh_detector(config).eval()
     x = normalise(images, config.pixel_mean, config.pixel_std)
     layers = list(detector.features)
     for number, layer in enumerate(layers):
         if isinstance(layer, nn.Conv2d):
             name = f"features.{number}.weight"
-            layer.weight.copy_(weights.pop(name))
+            weight = weights.pop(name)
+            if weight.shape != layer.weight.shape:
+                shapes = tuple(weight.shape), tuple(layer.weight.shape)
+                raise NotRecoveredError("its {} is of shape {}, that of a detector here {}".format(name, *shapes))
+            layer.weight.copy_(weight)
             bias, made, norm = weights.pop(f"{name}_bias"), layer(x), cast(nn.BatchNorm2d, layers[number + 1])
             deviation, mean = torch.std_mean(made, dim=(0, 2, 3), correction=0)
             layer.weight.div_(deviation[:, None, None, None])

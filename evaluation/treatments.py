@@ -1,6 +1,7 @@
 """What happens to a picture of a digit on its way to the detector, and must not change the answer.
 
-Shifted by a pixel or two, turned and stretched a little, blurred, scaled up or down and back, saved as JPEG. Training
+Shifted by a pixel or two, turned and stretched a little, blurred, scaled up or down and back, saved as JPEG, its faint
+levels made black. Training
 gives the same treatment to both classes, so that the detector learns digits and not traces of processing (Wang et al.
 2020, "CNN-generated images are surprisingly easy to spot... for now", section 4). All take and give uint8[count, 28,
 28]: every treatment ends in the same rounding.
@@ -19,10 +20,14 @@ SIZE = 28
 # Of the shifted images; the rest is shifted only.
 SHARES = {"jpeg": 0.18, "resized": 0.18, "blurred": 0.18, "warped": 0.18, "rewritten": 0.08}
 MOST_SHIFT = 2  # pixels
+CLEANED = 0.15  # of all images, after all else
+MOST_CLEANED = 16  # levels
 
 
 def treated(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Half of the images as they are, the others shifted, and most of these treated further, as drawn at random."""
+    """Half of the images as they are, the others shifted, and most of these treated further, as drawn at random; then
+    some of all are cleaned.
+    """
     count = len(images)
     draw = 2 * torch.rand(count, generator=rng) - 1  # below 0: as it is
     shift = torch.randint(-MOST_SHIFT, MOST_SHIFT + 1, (count, 2), generator=rng)
@@ -34,7 +39,15 @@ def treated(images: Tensor, rng: torch.Generator) -> Tensor:
         start += share
         if len(chosen):
             images[chosen] = ALL[name](images[chosen], rng)
+    (chosen,) = torch.where(torch.rand(count, generator=rng) < CLEANED)
+    images[chosen] = cleaned(images[chosen], rng)
     return images
+
+
+def cleaned(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Without the levels below one of 2 to 16, each its own, as after a threshold: what is nearly black is black."""
+    least = torch.randint(2, MOST_CLEANED + 1, (len(images), 1, 1), generator=rng)
+    return images * (images >= least)
 
 
 def shifted(images: Tensor, shift: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from training.config import TrainingConfig
 from training.data import DataSet, LabelledImages
 from training.detector_calibration import Calibration, calibrate
 from training.detector_fit import SEED, STATE, Material, StoppedError, fit, load_state
-from training.fakes.altered import MixedDigits, NoisedDigits
+from training.fakes.altered import MixedDigits, NoisedDigits, SquashedDigits
 from training.fakes.gaussians import GaussianFakes
 from training.fakes.generators import Generated
 from training.fakes.kind import Kind, Pooled, Several
@@ -51,6 +51,7 @@ SHARES = {
     "gaussians": 0.01,
     "mixed digits": 0.01,
     "noised digits": 0.01,
+    "squashed digits": 0.06,  # what is common to networks that nobody here has seen
     NO_DIGITS: 0.18,
 }
 # The rest of it comes from the pool, with a mark behind the name.
@@ -154,6 +155,7 @@ def make_fakes(
         "gaussians": lambda: GaussianFakes(images, digits),
         "mixed digits": lambda: MixedDigits(images, digits),
         "noised digits": lambda: NoisedDigits(images),
+        "squashed digits": lambda: SquashedDigits(images),
         NO_DIGITS: lambda: no_digits,
     }
     kinds: dict[str, Kind] = {}

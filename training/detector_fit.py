@@ -19,7 +19,7 @@ from training.data import LabelledImages
 from training.fakes.kind import Kind, drawn_kinds
 from training.gan import has_bfloat16
 from training.losses import discriminator_loss
-from training.networks import Detector
+from training.networks import Detector, fresh_detector
 from training.pixels import normalise
 from training.progress import progress
 from training.schedule import learning_rate_factor
@@ -118,7 +118,7 @@ def fit(
     seed = config.seed + SEED
     workers = workers or Workers()
     torch.manual_seed(seed)
-    detector = Detector(config.detector_channels, config.told_classes).to(device).train()
+    detector = fresh_detector(config).to(device).train()
     detector.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a tenth faster on a CPU
     optimizer = torch.optim.AdamW(
         detector.parameters(), lr=config.detector_lr, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY, fused=True

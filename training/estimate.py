@@ -102,7 +102,7 @@ def calibrate(config: TrainingConfig, device: torch.device) -> tuple[float, floa
 
         image_s = _seconds(train) / config.step_size
     with torch_threads(1):
-        detector = Detector(8, 10).train()
+        detector = Detector(8, 10, config.pixel_mean, config.pixel_std).train()
         both = torch.randn(2 * ROWS, PIXELS, generator=torch.Generator().manual_seed(SEED))
         one_digit = torch.arange(ROWS) % 2
 

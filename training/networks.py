@@ -13,10 +13,12 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from training.config import TrainingConfig
 from training.image_convolutions import ConvFromImage, ConvToImage
+from training.pixels import to_levels
 
 IMAGE_SIZE = 28
 PIXELS = IMAGE_SIZE * IMAGE_SIZE
@@ -126,26 +128,50 @@ class DetectorOutput(NamedTuple):
     one_digit_logit: Tensor
 
 
+class FaintLevels(nn.Module):
+    """Images with a second channel beside them that shows the levels next to black, and neither black nor ink.
+
+    The tanh or sigmoid at a generator's end nearly reaches black, and seldom gets there: it leaves levels of 1 to 5
+    around its strokes, which a pen that was scanned does not, and which are too faint to be seen beside levels of 255.
+
+    Args:
+        mean, std: Of the `Normalize(mean, std)` of the images.
+    """
+
+    FAINT = 4.0  # the level that shows most
+
+    def __init__(self, mean: float, std: float) -> None:
+        super().__init__()
+        self.mean = mean
+        self.std = std
+
+    def forward(self, images: Tensor) -> Tensor:
+        """float32[batch, 784] -> float32[batch, 2, 28, 28]: as they are, and t exp(1 - t) of t = level / 4, up to 1."""
+        t = to_levels(images, self.mean, self.std) / self.FAINT
+        return torch.stack([images, t * torch.exp(1 - t)], dim=1).unflatten(2, (IMAGE_SIZE, IMAGE_SIZE))
+
+
 class Detector(nn.Module):
     """Images to what is seen in them: five convolutions, then a hidden layer, and three heads on it. It sees no label.
 
-    The first convolution looks at every pixel, where the discriminator's takes every other: a generator betrays itself
-    in its texture. BatchNorm, which a GAN's discriminator had better do without, helps it to learn that soon; folded
-    away, it costs nothing when served. The heads share all but their last layer, so that three answers cost what one
-    does.
+    The first convolution looks at every pixel, where the discriminator's takes every other, and at faint levels for
+    themselves (`FaintLevels`): a generator betrays itself in its texture. BatchNorm, which a GAN's discriminator had
+    better do without, helps it to learn that soon; folded away, it costs nothing when served. The heads share all but
+    their last layer, so that three answers cost what one does.
 
     Args:
         channels: Of the first convolution; with each halving of the image's size they double.
         classes: Of the data set; 1 where it has none.
+        mean, std: Of the `Normalize(mean, std)` of the images.
     """
 
     HIDDEN = 128
     DROPOUT = 0.3
 
-    def __init__(self, channels: int, classes: int) -> None:
+    def __init__(self, channels: int, classes: int, mean: float, std: float) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Unflatten(1, (1, IMAGE_SIZE, IMAGE_SIZE))]
-        width = 1
+        layers: list[nn.Module] = [FaintLevels(mean, std)]
+        width = 2
         for next_width, kernel, stride in (
             (channels, 3, 1),
             (2 * channels, 4, 2),
@@ -199,4 +225,9 @@ def build_detector(config: TrainingConfig) -> Detector | Discriminator:
     """The network that a run leaves as its detector: one of its own, or the discriminator where none is trained."""
     if not config.detector_images:
         return build_discriminator(config)
-    return Detector(config.detector_channels, config.told_classes)
+    return fresh_detector(config)
+
+
+def fresh_detector(config: TrainingConfig) -> Detector:
+    """A detector of its own, freshly initialised likewise."""
+    return Detector(config.detector_channels, config.told_classes, config.pixel_mean, config.pixel_std)

@@ -18,7 +18,7 @@ from evaluation.detector_quality import (
     treated_images,
 )
 from evaluation.journeys import JOURNEYS, travelled
-from evaluation.treatments import TREATMENTS, shifted, treated
+from evaluation.treatments import TREATMENTS, cleaned, shifted, treated
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -47,6 +47,15 @@ def test_shifted_moves_down_and_right_and_brings_in_black(images: torch.Tensor) 
     assert torch.equal(moved[0, 10:22, 11:15], images[0, 8:20, 12:16])
     assert moved[0].sum() == images[0].sum()
     assert torch.equal(moved[1], images[1])
+
+
+def test_cleaned_has_no_faint_level_and_all_bright_ones() -> None:
+    levels = torch.arange(256, dtype=torch.uint8).repeat(200, 1)
+    clean = cleaned(levels.view(200, 16, 16), rng()).flatten(1)
+    least = [int(row[row > 0].min()) for row in clean]
+    assert (min(least), max(least)) == (2, 16)
+    for row, first in zip(clean, least, strict=True):
+        assert torch.equal(row[first:], levels[0, first:])
 
 
 def test_half_of_the_images_stay_as_they_are(images: torch.Tensor) -> None:

@@ -1,5 +1,6 @@
 """The detector stage."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,11 +35,23 @@ from training.fakes.generators import Generated
 from training.fakes.shipped import FAMILIES
 from training.gan import Gan
 from training.interrupts import StopRequest
-from training.networks import Detector
+from training.networks import Detector, FaintLevels
+from training.pixels import normalise
 
 CONFIG = PRESETS["default"].with_options(
     SMALL | {"detector_images": 1280, "detector_channels": 4, "detector_pool": 32, "bfloat16": False}
 )
+
+
+@pytest.mark.parametrize(("mean", "std"), [(0.5, 0.5), (0.1, 0.5)])
+def test_a_detector_sees_faint_levels_by_themselves(mean: float, std: float) -> None:
+    levels = torch.tensor([0, 2, 4, 255], dtype=torch.uint8).repeat(1, 196).view(1, 28, 28)
+    pixels = normalise(levels, mean, std)
+    seen = FaintLevels(mean, std)(pixels)
+    assert seen.shape == (1, 2, 28, 28)
+    assert torch.equal(seen[:, 0].flatten(1), pixels)
+    expected = torch.tensor([0, 0.5 * math.exp(0.5), 1, 0]).repeat(196)
+    torch.testing.assert_close(seen[0, 1].flatten(), expected, atol=1e-5, rtol=0)
 
 
 class Stopped(StopRequest):

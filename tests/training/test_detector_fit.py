@@ -33,7 +33,7 @@ from training.detector_fit import (
 )
 from training.fakes.kind import mixed
 from training.losses import discriminator_loss
-from training.networks import Detector
+from training.networks import fresh_detector
 
 CONFIG = PRESETS["default"].with_options(SMALL | {"detector_images": 300, "batch_size": 128, "seed": 4})
 NONE = torch.empty(0, 28, 28, dtype=torch.uint8)
@@ -78,7 +78,7 @@ def test_a_step_is_adamw_on_real_digits_and_fakes_after_the_same_treatment(small
     found = fit(config, some, CPU, lambda: looks.append(1))
 
     torch.manual_seed(4 + SEED)
-    expected = Detector(config.detector_channels, 10).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    expected = fresh_detector(config).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     start = copy.deepcopy(expected.state_dict())
     optimizer = torch.optim.AdamW(expected.parameters(), betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
     batches, seen = Batches(300, 128, 4 + SEED), 0
@@ -173,7 +173,7 @@ def test_what_a_step_draws_depends_on_the_seed_and_the_images_seen_alone(bfloat1
 
 def test_a_detector_can_begin_with_anothers_weights(small_digits: DataSet, tmp_path: Path) -> None:
     """Steps of no length leave them as they were."""
-    given = {name: weight + 1 for name, weight in Detector(CONFIG.detector_channels, 10).state_dict().items()}
+    given = {name: weight + 1 for name, weight in fresh_detector(CONFIG).state_dict().items()}
     save_atomically({"detector": given, "optimizer": None, "seen": 0}, tmp_path / STATE)
     config = CONFIG.with_options({"detector_images": 128, "detector_lr": 1e-12})
     found = fit(config, material(small_digits.fit[:200]), CPU, lambda: None, tmp_path).state_dict()

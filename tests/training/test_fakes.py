@@ -11,7 +11,7 @@ from tests.training.tiny_runs import CPU, SMALL
 from training.config import PRESETS
 from training.data import DataSet
 from training.fakes import gaussians
-from training.fakes.altered import MixedDigits, NoisedDigits
+from training.fakes.altered import MixedDigits, NoisedDigits, SquashedDigits
 from training.fakes.gaussians import GaussianFakes
 from training.fakes.generators import Generated
 from training.fakes.kind import Pooled, Several, mixed
@@ -90,6 +90,17 @@ def test_mixed_digits_lie_between_two_of_a_class() -> None:
     first = collages[across][:, 0]
     cuts = (first == first[:, :1]).sum(1)
     assert (int(cuts.min()), int(cuts.max())) == (11, 18)
+
+
+def test_squashed_digits_keep_their_shape_and_get_levels_next_to_black() -> None:
+    digit = torch.zeros(1, 28, 28, dtype=torch.uint8)
+    digit[:, 8:20, 10:18] = 255
+    fakes = SquashedDigits(digit).images(500, rng())
+    assert fakes[:, 9:19, 11:17].min() > 200
+    assert (fakes[:, :5] <= 3).all()
+    faint = ((fakes > 0) & (fakes < 6)).flatten(1).sum(1) / (fakes > 0).flatten(1).sum(1)
+    assert 0.02 < float(faint.median()) < 0.3
+    assert len(fakes.flatten(1).unique(dim=0)) > 300
 
 
 def test_noised_digits_have_normal_noise_or_single_pixels_flipped() -> None:

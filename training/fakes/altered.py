@@ -1,9 +1,10 @@
-"""Fakes made of real digits: two of a class mixed or put together from parts, or with noise on them."""
+"""Fakes made of real digits: two of a class mixed or put together from parts, with noise on them, or squashed."""
 
 import torch
 from torch import Tensor
 
 from evaluation.rounding import rounded
+from training.fakes.shipped import to_pixels
 
 
 class MixedDigits:
@@ -45,3 +46,30 @@ class NoisedDigits:
         speckled = torch.where(flipped, 255 * torch.rand(count, 28, 28, generator=rng), images)
         kind = torch.rand(count, 1, 1, generator=rng) < 0.5
         return rounded(torch.where(kind, noisy, speckled))
+
+
+class SquashedDigits:
+    """Real digits as the sigmoid or tanh at a network's end would give them, however well it had learned their shapes.
+
+    The levels become logits, those of black and of full ink at a distance that it keeps from both; these are blurred a
+    little and get some noise, and the sigmoid takes them back. Its levels next to black are what is left to see.
+    """
+
+    BLUR, NOISE, BLACK = (0.04, 0.2), (0.2, 0.8), (-4.5, -3.0)  # least and most; of black the decimal logarithm
+
+    def __init__(self, images: Tensor) -> None:
+        self.real = images
+
+    def images(self, count: int, rng: torch.Generator) -> Tensor:
+        """See `Kind`."""
+        images = self.real[torch.randint(len(self.real), (count,), generator=rng)].float()
+        beside, noise, black = (
+            low + (high - low) * torch.rand(count, 1, 1, generator=rng)
+            for low, high in (self.BLUR, self.NOISE, self.BLACK)
+        )
+        logits = torch.logit((images / 255).clamp(10**black, 1 - 10**black))
+        for axis in (1, 2):
+            neighbours = logits.roll(1, axis) + logits.roll(-1, axis)
+            logits = (1 - 2 * beside) * logits + beside * neighbours
+        logits = logits + noise * torch.randn(count, 28, 28, generator=rng)
+        return to_pixels(255 * torch.sigmoid(logits), rng)

@@ -25,7 +25,7 @@ BESIDE_DIGITS = {
     "strips": 0.4,
     "letters": 1.5,
     "drawn letters": 3.5,
-    "written letters": 5.0,
+    "written letters": 6.0,
     "doodles": 2.0,
 }
 SIGN_SHARE = 0.35  # of what stands beside digits in `several`
