@@ -20,7 +20,7 @@ SIZE = 28
 # Of the shifted images; the rest is shifted only.
 SHARES = {"jpeg": 0.18, "resized": 0.18, "blurred": 0.18, "warped": 0.18, "rewritten": 0.08}
 MOST_SHIFT = 2  # pixels
-CLEANED = 0.15  # of all images, after all else
+CLEANED = 0.1  # of all images, after all else
 MOST_CLEANED = 16  # levels
 
 
