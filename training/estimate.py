@@ -22,7 +22,7 @@ ROWS = 64
 # Of one core of the machine that the other figures were measured on (Zen 4):
 SMALL_STEP_S = 0.028  # the calibration's step of a detector
 FAKES_S = 17.0  # to make all kinds of fakes
-JOURNEY_S = 0.018  # an image that goes through a picture file
+JOURNEY_S = 0.0065  # an image that goes through a picture file
 DETECTOR_IMAGE_S, PER_CHANNEL_S = 0.00023, 0.000055  # a real image and the other beside it, drawn; and the network's
 JOURNEYS_A_POOL_IMAGE = 2.5  # the real one, the fake, and half an outlier
 DATA_IMAGES = 55_000  # of MNIST's training set; a smaller data set has as much less to be measured against

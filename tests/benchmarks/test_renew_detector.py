@@ -65,7 +65,6 @@ def test_a_file_that_makes_other_images_than_its_weights_would_is_refused(genera
         recovered(path, {})
 
 
-@pytest.mark.skipif((ROOT / "models/discriminator/4").is_dir(), reason="version 4 has the form of before")
 def test_a_recovered_detector_answers_as_its_file_does_in_training_too(
     generator_file: Path, small_digits: DataSet
 ) -> None:

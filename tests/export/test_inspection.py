@@ -93,7 +93,7 @@ def test_a_version_of_a_repository_shows_both_models(
 
 
 def test_a_file_alone_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    text = inspect(SHIPPED / "discriminator/4/model.onnx", capsys)
+    text = inspect(SHIPPED / "discriminator/5/model.onnx", capsys)
     assert re.search(r"real_probability +float32\[batch, 1\]", text)
 
 
