@@ -24,7 +24,7 @@ def inspect(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_a_shipped_version_shows_tensors_quality_training_and_hashes(capsys: pytest.CaptureFixture[str]) -> None:
-    folder = SHIPPED / "generator/4"
+    folder = SHIPPED / "generator/5"
     text = inspect(folder, capsys)
     lines = {tuple(line.split(maxsplit=1)) for line in text.splitlines() if len(line.split(maxsplit=1)) == 2}
     for name in ("model.onnx", "MODEL_CARD.md"):
