@@ -74,7 +74,7 @@ def test_a_run_killed_between_two_checkpoints_is_the_same(
     assert metrics(tmp_path) == metrics(folder)
 
 
-@pytest.mark.parametrize("looks", [2, 20, 46])
+@pytest.mark.parametrize("looks", [2, 20, 47])
 def test_the_detector_stage_goes_on_after_a_stop(
     looks: int, whole_run: WholeRun, small_digits: DataSet, tmp_path: Path
 ) -> None:
@@ -84,7 +84,7 @@ def test_the_detector_stage_goes_on_after_a_stop(
     assert gan is not None
     finish(state, gan, small_digits, tmp_path, StopAfter(looks), lambda _: None)
     assert not load_checkpoint(tmp_path).finished
-    assert (tmp_path / POOL).exists() == (looks == 46)
+    assert (tmp_path / POOL).exists() == (looks == 47)
     assert_same(whole_run("default")[0], go_on(load_checkpoint(tmp_path), small_digits, tmp_path))
 
 
