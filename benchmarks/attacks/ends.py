@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -47,9 +48,15 @@ def terminated_servers(range_: Range, repository: Path, transport: str, count: i
     """SIGTERM with 100 calls and a stream in flight: every call that was taken is answered; nobody new is stranded."""
     right, found, stranded, chance = 0, Counter[str](), 0, Random(0)
     for _ in range(count):
-        with serving(repository, transport, "--workers", "2", name="terminated-servers") as server:
-            load = range_.attacker.submit(call_until_the_end, server.port, GRACE_S)
-            time.sleep(0.3 + chance.random() / 2)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            serving(repository, transport, "--workers", "2", name="terminated-servers") as server,
+        ):
+            begun = Path(folder) / "begun"
+            load = range_.attacker.submit(call_until_the_end, server.port, GRACE_S, begun)
+            while not begun.exists() and not load.done():
+                time.sleep(0.01)
+            time.sleep(0.2 + chance.random() / 2)
             server.process.send_signal(signal.SIGTERM)
             stranded += _knock_until_the_end(server)
             answered, lost = load.result()
@@ -105,8 +112,8 @@ def call_by_client(port: int, seconds: float) -> Calls:
     )
 
 
-def call_until_the_end(port: int, seconds: float) -> tuple[int, Counter[str]]:
-    """Keep many calls in flight until the server hangs up.
+def call_until_the_end(port: int, seconds: float, begun: Path) -> tuple[int, Counter[str]]:
+    """Keep many calls in flight until the server hangs up; `begun` is a file from the moment on that all are connected.
 
     Returns:
         How many were answered rightly; and of those that it took, by its GOAWAY's word, what became of the others.
@@ -117,6 +124,7 @@ def call_until_the_end(port: int, seconds: float) -> tuple[int, Counter[str]]:
     streaming = target.connect()
     stream = streaming.call(GENERATE_STREAM, generate(STREAM_IMAGES))
     peers = [target.connect() for _ in range(PEERS)]
+    begun.touch()
     sent: dict[Peer, list[int]] = {peer: [] for peer in peers}
     with suppress(TimeUpError):
         while not all(peer.is_gone for peer in (*peers, streaming)):
