@@ -57,6 +57,7 @@ def main() -> int:
         return 1
     newest = str(max(versions))
     path = options.models / GENERATOR / newest / MODEL_FILE
+    detector = None
     try:
         run, pixels = recovered(path, overrides)
         print(f"run {run.run_id} from {path}: {pixels}")
@@ -68,7 +69,7 @@ def main() -> int:
         return 1
     options.out.mkdir(parents=True, exist_ok=True)
     save_checkpoint(run, options.out)
-    if options.further:
+    if detector is not None:
         save_atomically({"detector": detector.state_dict(), "optimizer": None, "seen": 0}, options.out / STATE)
     print(f"go on with: digitforge-train --resume --out {options.out}")
     return 0
@@ -170,8 +171,8 @@ def recovered_detector(path: Path, config: TrainingConfig, images: Tensor) -> De
             name = f"features.{number}.weight"
             weight = weights.pop(name)
             if weight.shape != layer.weight.shape:
-                shapes = tuple(weight.shape), tuple(layer.weight.shape)
-                raise NotRecoveredError("its {} is of shape {}, that of a detector here {}".format(name, *shapes))
+                theirs, ours = tuple(weight.shape), tuple(layer.weight.shape)
+                raise NotRecoveredError(f"its {name} is of shape {theirs}, that of a detector here {ours}")
             layer.weight.copy_(weight)
             bias, made, norm = weights.pop(f"{name}_bias"), layer(x), cast(nn.BatchNorm2d, layers[number + 1])
             deviation, mean = torch.std_mean(made, dim=(0, 2, 3), correction=0)

@@ -16,9 +16,10 @@ from training.fakes.autoencoders import Autoencoder, AutoencoderRecipe
 from training.fakes.diffusion import Denoiser, DiffusionRecipe, sampled
 from training.fakes.gan_networks import GENERATORS
 from training.fakes.gan_training import GanRecipe
+from training.fakes.kind import to_pixels
 from training.fakes.recipe import Recipe, weights_of, with_weights
 from training.fakes.recipes import RECIPES
-from training.fakes.shipped import FAMILIES, WEIGHTS, family_fakes, to_pixels
+from training.fakes.shipped import FAMILIES, WEIGHTS, family_fakes
 from training.fakes.small_weights import load_small, save_small
 
 MOST_BYTES = 3_000_000

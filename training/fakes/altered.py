@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from evaluation.rounding import rounded
-from training.fakes.shipped import to_pixels
+from training.fakes.kind import to_pixels
 
 
 class MixedDigits:

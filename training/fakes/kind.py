@@ -1,10 +1,12 @@
-"""What all kinds of fakes have in common, and mixtures of them."""
+"""What all kinds of fakes have in common, mixtures of them, and how levels become pixels."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
+
+from evaluation.rounding import rounded
 
 
 class Kind(Protocol):
@@ -65,3 +67,9 @@ class Pooled:
     def images(self, count: int, rng: torch.Generator) -> Tensor:
         """See `Kind`."""
         return self.pool[torch.randint(len(self.pool), (count,), generator=rng)]
+
+
+def to_pixels(levels: Tensor, rng: torch.Generator) -> Tensor:
+    """Levels float32[count, 28, 28] as their makers save them, uint8: half of them rounded, half cut off below."""
+    cut = torch.rand(len(levels), 1, 1, generator=rng) < 0.5
+    return rounded(torch.where(cut, levels.floor(), levels))

@@ -6,11 +6,9 @@ They are fakes of MNIST's digits, trained on the images that generators are fitt
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from evaluation.rounding import rounded
 from training.data import LabelledImages
-from training.fakes.kind import Pooled
+from training.fakes.kind import Pooled, to_pixels
 from training.fakes.recipes import RECIPES, SLOW
 from training.fakes.small_weights import load_small
 
@@ -41,9 +39,3 @@ def family_fakes(family: str, real: LabelledImages, count: int, rng: torch.Gener
             share = len(range(turn, some, len(snapshots)))
             parts.append(to_pixels(RECIPES[name][1].fakes(weights, real, share, rng), rng))
     return Pooled(torch.cat(parts))
-
-
-def to_pixels(levels: Tensor, rng: torch.Generator) -> Tensor:
-    """Levels float32[count, 28, 28] as their makers save them, uint8: half of them rounded, half cut off below."""
-    cut = torch.rand(len(levels), 1, 1, generator=rng) < 0.5
-    return rounded(torch.where(cut, levels.floor(), levels))
