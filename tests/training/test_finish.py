@@ -94,7 +94,13 @@ def test_a_run_without_a_detector_stage_leaves_its_last_pair_as_it_is(whole_run:
 
 def test_a_run_that_is_measured_in_short_is_measured_on_the_test_set_too(small_digits: DataSet, tmp_path: Path) -> None:
     """With a detector of one step, which is less than half sure of some real digits."""
-    options = {"images": 128, "detector_images": 128, "detector_channels": 4, "detector_lr": 3e-4, "measure_fully": False}
+    options = {
+        "images": 128,
+        "detector_images": 128,
+        "detector_channels": 4,
+        "detector_lr": 3e-4,
+        "measure_fully": False,
+    }
     run = go_on(new_run(CONFIGS["default"].with_options(options)), small_digits, tmp_path)
     generator, score = networks(run)
     test = small_digits.test
