@@ -20,8 +20,8 @@ def say(line): os.write(1, f"{line}\\n".encode())  # in one piece, whoever else 
 def until_told(listener, tell, slot):
     wishes = []
     signal.signal(signal.SIGTERM, lambda *_: wishes.append(1))
-    tell([f"hello from {os.getpid()}"])
     say(f"pid {os.getpid()} slot {slot}")
+    tell([f"hello from {os.getpid()}"])
     while not wishes: time.sleep(0.01)
     say("stopped")
 
@@ -29,8 +29,8 @@ def until_told_at_once(listener, tell, slot):
     wishes = []
     signal.signal(signal.SIGTERM, lambda *_: say("wish"))
     signal.signal(signal.SIGUSR1, lambda *_: wishes.append(1))
-    tell([])
     say(f"pid {os.getpid()} slot {slot}")
+    tell([])
     while not wishes: time.sleep(0.01)
 
 WORK

@@ -13,8 +13,8 @@ def test_worker_that_hangs_writes_where_and_is_replaced(parent: Parent) -> None:
 
         def work(listener, tell, slot):
             signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-            tell([])
             say(f"pid {os.getpid()} slot {slot}")
+            tell([])
             for turn in range(10**9):
                 heartbeats.beat(slot)
                 time.sleep(0.01)

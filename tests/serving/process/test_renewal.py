@@ -53,8 +53,8 @@ def test_old_worker_that_does_not_end_is_killed_and_the_next_one_has_its_turn(pa
         """
         def work(listener, tell, slot):
             signal.signal(signal.SIGTERM, lambda *_: None)
-            tell([])
             say(f"pid {os.getpid()} slot {slot}")
+            tell([])
             while True: time.sleep(3600)
         """,
         grace=0.1,

@@ -9,8 +9,8 @@ from tests.serving.process.parents import PATIENCE_S, Parent, lines_until, rest,
 DEAF = """
 def work(listener, tell, slot):
     for number in (signal.SIGTERM, signal.SIGUSR1): signal.signal(number, lambda *_: None)
-    tell([])
     say(f"pid {os.getpid()} slot {slot}")
+    tell([])
     while True: time.sleep(3600)
 """
 
@@ -49,8 +49,8 @@ def test_nobody_takes_connections_once_the_workers_have_closed_their_sockets(par
         def work(listener, tell, slot):
             wishes = []
             signal.signal(signal.SIGTERM, lambda *_: wishes.append(1))
-            tell([])
             say(f"pid {os.getpid()} slot {slot}")
+            tell([])
             while not wishes: time.sleep(0.01)
             listener.close()
             say("closed")
