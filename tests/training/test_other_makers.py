@@ -19,7 +19,7 @@ from training.fakes.gan_training import GanRecipe
 from training.fakes.kind import to_pixels
 from training.fakes.recipe import Recipe, weights_of, with_weights
 from training.fakes.recipes import RECIPES
-from training.fakes.shipped import FAMILIES, WEIGHTS, family_fakes
+from training.fakes.shipped import FAMILIES, WEIGHTS, family_fakes, saturated
 from training.fakes.small_weights import load_small, save_small
 
 MOST_BYTES = 3_000_000
@@ -59,6 +59,20 @@ def test_half_of_the_fakes_are_rounded_and_half_cut_off() -> None:
     assert float((pixels == 8).double().mean()) == pytest.approx(0.5, abs=0.03)
 
 
+def test_half_of_the_fakes_have_ink_as_of_a_longer_training_and_black_stays() -> None:
+    levels = torch.full((4000, 28, 28), 230.0)
+    levels[:, 0], levels[:, 1], levels[:, 2] = 3.0, 100.0, 300.0
+    made = saturated(levels, rng())
+    assert torch.equal(made[:, :2], levels[:, :2])
+    ink = made[:, 5, 5]
+    assert float((ink == 230).double().mean()) == pytest.approx(0.5, abs=0.03)
+    longer = torch.logit(ink[ink != 230] / 255) / torch.logit(torch.tensor(230 / 255))  # times the logits
+    assert float(longer.min()) > 1
+    assert float(longer.max()) < 4.001
+    assert float(longer.log().mean()) == pytest.approx(float(torch.tensor(2.0).log()), abs=0.05)
+    assert float(made[:, 2].min()) > 254.9
+
+
 def test_small_files_hold_weights_to_a_127th_of_a_rows_largest(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.Flatten(), nn.Linear(7, 4))
@@ -89,9 +103,10 @@ TINY = {
     "cross-entropy": GanRecipe("two dense", width=4),
     "least squares": GanRecipe("upsampled nearest", loss="least squares", width=4),
     "wasserstein": GanRecipe("mlp", loss="wasserstein", norm="mlp", width=4),
-    "dragan": GanRecipe("transposed large", loss="dragan", width=4),
+    "large": GanRecipe("transposed large", width=4),
+    "dense": GanRecipe("two dense, full", norm="batch, dense", width=4, opponent_lr=1e-4),
     "told": GanRecipe("kernel 7", classes="told", norm="dropout", last="sigmoid", width=4),
-    "asked": GanRecipe("transposed", classes="asked", norm="none", width=4),
+    "none": GanRecipe("transposed", norm="none", width=4),
     "noise": DiffusionRecipe(width=4, steps=(2, 3)),
     "variational": AutoencoderRecipe("mlp", 3, 8, variational=True, reconstructions=0.2, blends=0.2),
     "codes": AutoencoderRecipe("codes", 2, 4),

@@ -55,7 +55,7 @@ class SquashedDigits:
     little and get some noise, and the sigmoid takes them back. Its levels next to black are what is left to see.
     """
 
-    BLUR, NOISE, BLACK = (0.04, 0.2), (0.2, 0.8), (-4.5, -3.0)  # least and most; of black the decimal logarithm
+    BLUR, NOISE, BLACK = (0.04, 0.2), (0.2, 0.8), (-4.0, -2.4)  # least and most; of black the decimal logarithm
 
     def __init__(self, images: Tensor) -> None:
         self.real = images

@@ -6,7 +6,7 @@ convolutions, fully connected pixels, a tanh or a sigmoid, BatchNorm by its batc
 below tell the form; `recipes.py` tells whose it is.
 
 A generator maps latents float32[batch, latent + classes] to images float32[batch, 1, 28, 28] of the range of its last
-layer; an opponent maps images float32[batch, 1 + classes, 28, 28] to logits float32[batch, 1 + outputs].
+layer; an opponent maps images float32[batch, 1 + classes, 28, 28] to logits float32[batch, 1].
 """
 
 from collections.abc import Callable
@@ -17,6 +17,8 @@ LEAKY_SLOPE = 0.2
 GRID = 7
 SIDE = 28
 DENSE_WIDTH = 64
+NARROW = 16
+HIDDEN = 1024  # of an opponent's dense layer
 LARGE_SIDE = 32  # of what was trained at a power of two, and is scaled to 28 afterwards
 
 
@@ -139,6 +141,24 @@ def _two_dense(latent: int, width: int) -> nn.Module:
     )
 
 
+def _two_dense_full(latent: int, width: int) -> nn.Module:
+    """The same with convolutions as wide as theirs. Dense layers as theirs would fill megabytes."""
+    return nn.Sequential(
+        nn.Linear(latent, 2 * width, bias=False),
+        nn.BatchNorm1d(2 * width),
+        nn.ReLU(),
+        nn.Linear(2 * width, NARROW, bias=False),
+        nn.Linear(NARROW, width * GRID**2, bias=False),
+        nn.BatchNorm1d(width * GRID**2),
+        nn.ReLU(),
+        nn.Unflatten(1, (width, GRID, GRID)),
+        nn.ConvTranspose2d(width, width // 2, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(width // 2),
+        nn.ReLU(),
+        nn.ConvTranspose2d(width // 2, 1, 4, stride=2, padding=1),
+    )
+
+
 GENERATORS: dict[str, Callable[[int, int], nn.Module]] = {
     "mlp": _mlp,
     "transposed": _transposed,
@@ -148,6 +168,7 @@ GENERATORS: dict[str, Callable[[int, int], nn.Module]] = {
     "upsampled nearest": _upsampled("nearest"),
     "upsampled bilinear": _upsampled("bilinear"),
     "two dense": _two_dense,
+    "two dense, full": _two_dense_full,
 }
 
 
@@ -163,14 +184,13 @@ class TutorialGenerator(nn.Module):
         return self.last(self.layers(latents))
 
 
-def opponent(inputs: int, side: int, outputs: int, norm: str, width: int) -> nn.Module:
+def opponent(inputs: int, side: int, norm: str, width: int) -> nn.Module:
     """Two strided convolutions and a dense layer, or for `norm` "mlp" three dense layers.
 
     Args:
         inputs: Channels: the image's, and a plane for every class where it is told the class.
         side: Of the images.
-        outputs: Logits: one, and one more for every class that it has to tell.
-        norm: "batch", "none", "dropout" or "mlp".
+        norm: "batch", "batch, dense" with a hidden layer behind the convolutions, "none", "dropout" or "mlp".
         width: Channels of the first convolution, half of the second's.
     """
     if norm == "mlp":
@@ -180,10 +200,12 @@ def opponent(inputs: int, side: int, outputs: int, norm: str, width: int) -> nn.
             nn.LeakyReLU(LEAKY_SLOPE),
             nn.Linear(256, 128),
             nn.LeakyReLU(LEAKY_SLOPE),
-            nn.Linear(128, outputs),
+            nn.Linear(128, 1),
         )
+    features = 2 * width * (side // 4) ** 2
     between: dict[str, list[nn.Module]] = {
         "batch": [nn.BatchNorm2d(2 * width)],
+        "batch, dense": [nn.BatchNorm2d(2 * width)],
         "dropout": [nn.Dropout(0.3)],
     }
     return nn.Sequential(
@@ -194,5 +216,9 @@ def opponent(inputs: int, side: int, outputs: int, norm: str, width: int) -> nn.
         *between.get(norm, []),
         nn.LeakyReLU(LEAKY_SLOPE),
         nn.Flatten(),
-        nn.Linear(2 * width * (side // 4) ** 2, outputs),
+        *(
+            [nn.Linear(features, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.LeakyReLU(LEAKY_SLOPE), nn.Linear(HIDDEN, 1)]
+            if norm == "batch, dense"
+            else [nn.Linear(features, 1)]
+        ),
     )

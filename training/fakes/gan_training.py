@@ -26,13 +26,14 @@ class GanRecipe(Recipe):
 
     Attributes:
         form: One of `gan_networks.GENERATORS`.
-        loss: "cross-entropy", "least squares", "wasserstein" (with a gradient penalty) or "dragan".
+        loss: "cross-entropy", "least squares" or "wasserstein" (with a gradient penalty).
         norm: Of the opponent, see `opponent`.
-        classes: "none"; "told" to both networks (CGAN) or "asked" of the opponent (ACGAN).
+        classes: "none", or "told" to both networks (CGAN).
         last: The generator's last function, "tanh" or "sigmoid".
         latent, width: Of the generator.
         opponent_width: Of the opponent's convolutions.
         lr, beta1: Adam's, of both networks.
+        opponent_lr: The opponent's own, where it has one.
         batch_statistics: Sampled with the statistics of a batch, as a generator is that nobody put into inference mode.
     """
 
@@ -46,6 +47,7 @@ class GanRecipe(Recipe):
     opponent_width: int = 16
     lr: float = 5e-4
     beta1: float = 0.5
+    opponent_lr: float | None = None
     batch_statistics: bool = False
 
     @property
@@ -90,26 +92,21 @@ def _train(recipe: GanRecipe, images: Tensor, digits: Tensor, tick: Callable[[in
     rng = torch.Generator().manual_seed(recipe.seed)
     generator = recipe.generator().train()
     told = CLASSES if recipe.classes == "told" else 0
-    outputs = 1 + CLASSES if recipe.classes == "asked" else 1
-    rival = opponent(1 + told, recipe.side, outputs, recipe.norm, recipe.opponent_width).train()
+    rival = opponent(1 + told, recipe.side, recipe.norm, recipe.opponent_width).train()
     for network in (generator, rival):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast on a CPU
     bfloat16 = has_bfloat16(torch.device("cpu"))
     betas = (recipe.beta1, 0.999)
     generator_optimizer = torch.optim.Adam(generator.parameters(), lr=recipe.lr, betas=betas, fused=True)
-    rival_optimizer = torch.optim.Adam(rival.parameters(), lr=recipe.lr, betas=betas, fused=True)
+    rival_optimizer = torch.optim.Adam(rival.parameters(), lr=recipe.opponent_lr or recipe.lr, betas=betas, fused=True)
     batches = Batches(len(images), BATCH_SIZE, recipe.seed)
 
-    def judged(pixels: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits for real, float32[batch], and for the classes, float32[batch, 0 or 10]."""
+    def judged(pixels: Tensor, classes: Tensor) -> Tensor:
+        """Logits float32[batch] for real."""
         if told:
             planes = F.one_hot(classes, CLASSES).float()[:, :, None, None].expand(-1, -1, *pixels.shape[2:])
             pixels = torch.cat([pixels, planes], dim=1)
-        logits = rival(pixels).float()
-        return logits[:, 0], logits[:, 1:]
-
-    def logits(pixels: Tensor, classes: Tensor) -> Tensor:
-        return judged(pixels, classes)[0]
+        return rival(pixels).float()[:, 0]
 
     seen, snapshots = 0, []
     while seen < recipe.images:
@@ -118,24 +115,18 @@ def _train(recipe: GanRecipe, images: Tensor, digits: Tensor, tick: Callable[[in
         inputs = recipe.with_classes(torch.randn(len(batch), recipe.latent, generator=rng), classes)
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             fake = generator(inputs).float()
-            real_logits, real_classes = judged(real, classes)
-            fake_logits, _ = judged(fake.detach(), classes)
+            real_logits, fake_logits = judged(real, classes), judged(fake.detach(), classes)
         loss = _rivals_loss(recipe.loss, real_logits, fake_logits)
-        if outputs > 1:
-            loss = loss + F.cross_entropy(real_classes, classes)
-        if recipe.loss in ("wasserstein", "dragan"):
-            between = _between(real, fake.detach(), recipe.loss, rng)
-            loss = loss + GRADIENT_PENALTY * _slope_penalty(partial(logits, classes=classes), between)
+        if recipe.loss == "wasserstein":
+            between = real + torch.rand(len(real), 1, 1, 1, generator=rng) * (fake.detach() - real)
+            loss = loss + GRADIENT_PENALTY * _slope_penalty(partial(judged, classes=classes), between)
         rival_optimizer.zero_grad()
         loss.backward()
         rival_optimizer.step()
 
         rival.requires_grad_(False)
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-            fake_logits, fake_classes = judged(fake, classes)
-        loss = _generators_loss(recipe.loss, fake_logits)
-        if outputs > 1:
-            loss = loss + F.cross_entropy(fake_classes, classes)
+            loss = _generators_loss(recipe.loss, judged(fake, classes))
         generator_optimizer.zero_grad()
         loss.backward()
         generator_optimizer.step()
@@ -172,17 +163,8 @@ def _generators_loss(loss: str, fake: Tensor) -> Tensor:
     return generator_loss(fake)
 
 
-def _between(real: Tensor, fake: Tensor, loss: str, rng: torch.Generator) -> Tensor:
-    """Where the slope is held to 1: between real and fake (Gulrajani et al. 2017), or around the real (Kodali et al.
-    2017, DRAGAN).
-    """
-    share = torch.rand(len(real), 1, 1, 1, generator=rng)
-    if loss == "wasserstein":
-        return real + share * (fake - real)
-    return real + share * 0.5 * real.std() * torch.rand(real.shape, generator=rng)
-
-
 def _slope_penalty(judge: Callable[[Tensor], Tensor], pixels: Tensor) -> Tensor:
+    """Of images between real and fake ones, where the slope is held to 1 (Gulrajani et al. 2017)."""
     pixels = pixels.requires_grad_(True)
     (slope,) = torch.autograd.grad(judge(pixels).sum(), pixels, create_graph=True)
     return (slope.flatten(1).norm(dim=1) - 1).square().mean()
