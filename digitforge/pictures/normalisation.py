@@ -14,13 +14,13 @@ from PIL import Image
 
 from digitforge.pictures.components import bounding_box, find_digit
 from digitforge.pictures.decoded import Decoded, Found
-from digitforge.pictures.form import in_form, is_even
+from digitforge.pictures.edge import is_even
+from digitforge.pictures.form import in_form
 from digitforge.pictures.ink import ink_map, robust_fit
 from digitforge.pictures.lines import without_lines
 from digitforge.pictures.sheet import SMALLEST, find_sheet
-from digitforge.pictures.sizes import SIDE
+from digitforge.pictures.sizes import BOX, SIDE
 
-BOX = 20
 FINE = 8  # places in a pixel of the box, at which strokes get their outline and are widened
 OUTLINE = 0.5  # of full ink lies a stroke's outline ...
 SOFT = 0.1  # ... to either side of which in this much of it ink goes from 0 to 1
