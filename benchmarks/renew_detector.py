@@ -165,11 +165,12 @@ def recovered_detector(path: Path, config: TrainingConfig, images: Tensor) -> De
     weights = weights_in(path, DISCRIMINATOR)
     detector = fresh_detector(config).eval()
     x = normalise(images, config.pixel_mean, config.pixel_std)
-    layers = list(detector.features)
+    layers = list(detector.texture)
     for number, layer in enumerate(layers):
         if isinstance(layer, nn.Conv2d):
-            name = f"features.{number}.weight"
-            weight = weights.pop(name)
+            name = f"texture.{number}.weight"
+            if (weight := weights.pop(name, None)) is None:
+                raise NotRecoveredError(f"it has no {name}, as a detector here has")
             if weight.shape != layer.weight.shape:
                 theirs, ours = tuple(weight.shape), tuple(layer.weight.shape)
                 raise NotRecoveredError(f"its {name} is of shape {theirs}, that of a detector here {ours}")
@@ -181,7 +182,10 @@ def recovered_detector(path: Path, config: TrainingConfig, images: Tensor) -> De
             norm.weight.copy_(deviation)
             norm.bias.copy_(mean + bias)
         x = layer(x)
-    detector.load_state_dict({**detector.state_dict(), **weights})
+    try:
+        detector.load_state_dict({**detector.state_dict(), **weights})
+    except RuntimeError as error:
+        raise NotRecoveredError(f"it holds other weights than a detector here: {error}") from error
     return detector
 
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from digitforge.machine.whole_file import whole_file
 from training.config import TrainingConfig
 
-FORMAT = 5
+FORMAT = 6
 NAME = "checkpoint.pt"
 THRESHOLD = 0.5  # the probability from which a detector calls an image real, unless it was calibrated to less
 

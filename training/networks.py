@@ -151,13 +151,39 @@ class FaintLevels(nn.Module):
         return torch.stack([images, t * torch.exp(1 - t)], dim=1).unflatten(2, (IMAGE_SIZE, IMAGE_SIZE))
 
 
+class LevelCounts(nn.Module):
+    """How many pixels of an image have which level: what an image has as a whole, and no convolution sums up.
+
+    A sigmoid or tanh leaves other shares of levels next to black and next to full ink than a scanned pen does, wherever
+    in the image they are, and these shares tell together whether an image was blurred, scaled or saved as JPEG instead.
+
+    Args:
+        mean, std: Of the `Normalize(mean, std)` of the images.
+    """
+
+    FROM = (1, 2, 3, 4, 6, 11, 32, 64, 128, 224, 240, 251, 252, 253, 254, 255)  # levels at which a new count begins
+
+    def __init__(self, mean: float, std: float) -> None:
+        super().__init__()
+        self.mean = mean
+        self.std = std
+
+    def forward(self, images: Tensor) -> Tensor:
+        """float32[batch, 784] -> float32[batch, 16]: the counts' logarithms, those of a few pixels near 0."""
+        levels = to_levels(images, self.mean, self.std)
+        reached = [(levels - (level - 1)).clamp(0, 1).sum(dim=1) for level in self.FROM]  # 1 for all that reach it
+        counts = [more - fewer for more, fewer in pairwise(reached)] + [reached[-1]]
+        return 0.5 * torch.log1p(torch.stack(counts, dim=1)) - 0.5
+
+
 class Detector(nn.Module):
     """Images to what is seen in them: five convolutions, then a hidden layer, and three heads on it. It sees no label.
 
     The first convolution looks at every pixel, where the discriminator's takes every other, and at faint levels for
     themselves (`FaintLevels`): a generator betrays itself in its texture. BatchNorm, which a GAN's discriminator had
-    better do without, helps it to learn that soon; folded away, it costs nothing when served. The heads share all but
-    their last layer, so that three answers cost what one does.
+    better do without, helps it to learn that soon; folded away, it costs nothing when served. The hidden layer is given
+    the image's levels as a whole beside it (`LevelCounts`). The heads share all but their last layer, so that three
+    answers cost what one does.
 
     Args:
         channels: Of the first convolution; with each halving of the image's size they double.
@@ -166,6 +192,7 @@ class Detector(nn.Module):
     """
 
     HIDDEN = 128
+    COUNTED = 64  # hidden units for the counts of levels
     DROPOUT = 0.3
 
     def __init__(self, channels: int, classes: int, mean: float, std: float) -> None:
@@ -182,16 +209,17 @@ class Detector(nn.Module):
             layers += [nn.Conv2d(width, next_width, kernel, stride, padding=1, bias=False)]
             layers += [nn.BatchNorm2d(next_width), nn.LeakyReLU(LEAKY_SLOPE)]
             width = next_width
-        layers += [nn.Flatten(), nn.Dropout(self.DROPOUT)]
-        layers += [nn.Linear(width * GRID**2, self.HIDDEN), nn.LeakyReLU(LEAKY_SLOPE)]
-        self.features = nn.Sequential(*layers)
+        self.texture = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(self.DROPOUT))
+        counts = LevelCounts(mean, std)
+        self.levels = nn.Sequential(counts, nn.Linear(len(counts.FROM), self.COUNTED), nn.LeakyReLU(LEAKY_SLOPE))
+        self.hidden = nn.Sequential(nn.Linear(width * GRID**2 + self.COUNTED, self.HIDDEN), nn.LeakyReLU(LEAKY_SLOPE))
         self.logit = nn.Linear(self.HIDDEN, 1)
         self.digit_logits = nn.Linear(self.HIDDEN, classes)
         self.one_digit_logit = nn.Linear(self.HIDDEN, 1)
 
     def forward(self, images: Tensor) -> DetectorOutput:
         """float32[batch, 784] -> float32[batch, 1], float32[batch, classes], float32[batch, 1]."""
-        features = self.features(images)
+        features = self.hidden(torch.cat([self.texture(images), self.levels(images)], dim=1))
         return DetectorOutput(self.logit(features), self.digit_logits(features), self.one_digit_logit(features))
 
 

@@ -74,7 +74,7 @@ def test_a_recovered_detector_answers_as_its_file_does_in_training_too(
     detector = recovered_detector(path, run.config, images)
     (there,) = onnxruntime.InferenceSession(path).run(["logit"], {"images": images.numpy()})
     pixels = normalise(images, run.config.pixel_mean, run.config.pixel_std)
-    for norm in [None, *(layer for layer in detector.features if isinstance(layer, nn.BatchNorm2d))]:
+    for norm in [None, *(layer for layer in detector.texture if isinstance(layer, nn.BatchNorm2d))]:
         if norm is not None:  # by the images' own statistics, of which it was made
             norm.train()
         with torch.no_grad():
@@ -86,6 +86,6 @@ def test_a_detector_of_another_form_is_refused(generator_file: Path, small_digit
     run, _ = recovered(generator_file, {"detector_channels": 24})
     path = max((ROOT / "models" / "discriminator").glob("*/model.onnx"))
     with pytest.raises(
-        NotRecoveredError, match=r"features.1.weight is of shape \(16, .*, that of a detector here \(24, 2, 3, 3\)"
+        NotRecoveredError, match=r"texture.1.weight is of shape \(16, .*, that of a detector here \(24, 2, 3, 3\)"
     ):
         recovered_detector(path, run.config, small_digits.fit.images[:200])

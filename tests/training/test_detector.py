@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ from training.fakes.kind import Pooled
 from training.fakes.shipped import FAMILIES
 from training.gan import Gan
 from training.interrupts import StopRequest
-from training.networks import Detector, FaintLevels
+from training.networks import Detector, FaintLevels, LevelCounts
 from training.pixels import normalise
 
 CONFIG = PRESETS["default"].with_options(
@@ -53,6 +54,21 @@ def test_a_detector_sees_faint_levels_by_themselves(mean: float, std: float) -> 
     assert torch.equal(seen[:, 0].flatten(1), pixels)
     expected = torch.tensor([0, 0.5 * math.exp(0.5), 1, 0]).repeat(196)
     torch.testing.assert_close(seen[0, 1].flatten(), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("mean", "std"), [(0.5, 0.5), (0.1, 0.5)])
+def test_a_detector_counts_the_levels_of_an_image(mean: float, std: float) -> None:
+    levels = torch.randint(0, 256, (3, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    levels[1], levels[2] = 0, 255
+    begin = [*LevelCounts.FROM, 256]
+    expected = [
+        [int(((image >= low) & (image < high)).sum()) for low, high in pairwise(begin)] for image in levels.int()
+    ]
+    assert max(expected[1]) == 0
+    assert expected[2][-1] == 784
+    seen = LevelCounts(mean, std)(normalise(levels, mean, std))
+    assert seen.shape == (3, 16)
+    torch.testing.assert_close((2 * (seen + 0.5)).expm1(), torch.tensor(expected).float(), atol=0.05, rtol=1e-3)
 
 
 class Stopped(StopRequest):
@@ -128,8 +144,8 @@ def test_it_is_calibrated_on_the_held_out_digits_and_as_many_fresh_fakes(gan: Ga
     kinds, no_digits = make_fakes(early, gan.ema, [], small_digits, lambda: None)
     pool = pool_of(early, kinds, no_digits, small_digits, lambda: None)
     uncalibrated = fit(early, material_of(early, kinds, pool, small_digits), CPU, lambda: None)
-    weights = uncalibrated.features.state_dict()
-    assert all(torch.equal(weight, weights[name]) for name, weight in detector.features.state_dict().items())
+    weights = uncalibrated.hidden.state_dict()
+    assert all(torch.equal(weight, weights[name]) for name, weight in detector.hidden.state_dict().items())
 
     probabilities = logits_of(detector, CONFIG, small_digits.held_out.images).double().sigmoid()
     assert calibration.threshold < 0.5

@@ -177,7 +177,7 @@ def test_a_detector_can_begin_with_anothers_weights(small_digits: DataSet, tmp_p
     save_atomically({"detector": given, "optimizer": None, "seen": 0}, tmp_path / STATE)
     config = CONFIG.with_options({"detector_images": 128, "detector_lr": 1e-12})
     found = fit(config, material(small_digits.fit[:200]), CPU, lambda: None, tmp_path).state_dict()
-    for name in ("logit.weight", "features.1.weight", "features.18.bias"):
+    for name in ("logit.weight", "texture.1.weight", "levels.1.weight", "hidden.0.bias"):
         assert torch.allclose(found[name], given[name], atol=1e-6), name
     assert load_state(tmp_path / STATE)["seen"] == 128
 
