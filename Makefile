@@ -22,7 +22,7 @@ BENCH_ARGS  ?=
 # What `make export` exports.
 RUN ?= artifacts/runs/latest
 # What `make inspect` shows: a version, or a model repository.
-INSPECT ?= models/generator/4
+INSPECT ?= models
 # Where the page is that `make record-film` films, and `make record-pictures` shows.
 PAGE_URL ?= http://127.0.0.1:8080
 # What `make evaluate` measures: a run, or a model repository such as models.

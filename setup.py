@@ -14,6 +14,7 @@ from setuptools.command.build import build
 CONTRACTS = sorted(Path("protos").rglob("*.proto"))
 PAIR = Path("models")
 PAIR_IN_WHEEL = Path("serving/repository/models")  # where serving/repository/model_repository.py looks for it
+IGNORED = shutil.ignore_patterns(".*")  # an exporter's lock and what it leaves beside
 
 
 class BuildStep(Command):
@@ -50,7 +51,7 @@ class BuildPair(BuildStep):
 
     def run(self) -> None:
         if not self.editable_mode:
-            shutil.copytree(PAIR, Path(self.build_lib, PAIR_IN_WHEEL), dirs_exist_ok=True)
+            shutil.copytree(PAIR, Path(self.build_lib, PAIR_IN_WHEEL), ignore=IGNORED, dirs_exist_ok=True)
 
     def get_source_files(self) -> list[str]:
         return [str(path) for path in PAIR.rglob("*") if path.is_file()]

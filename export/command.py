@@ -38,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--inspect",
         type=Path,
         metavar="PATH",
-        help="show what is there instead: a version (models@4), one model of it (models/generator/4), a file, or a "
+        help="show what is there instead: a version (models@N), one model of it (models/generator/N), a file, or a "
         "whole repository (models)",
     )
     parser.add_argument(

@@ -30,7 +30,7 @@ def inspect(path: Path) -> str:
     """Describe what a path leads to.
 
     Args:
-        path: A version of a repository (`models@4`), one model of it (`models/generator/4`) or a file in that; or a
+        path: A version of a repository (`models@N`), one model of it (`models/generator/N`) or a file in that; or a
             whole repository (`models`, or `models/generator`), as a line for each version.
 
     Raises:

@@ -70,8 +70,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "path",
-        help="a run's folder or checkpoint.pt, finished or not; or a model repository: models, models@4 or "
-        "models/generator/4",
+        help="a run's folder or checkpoint.pt, finished or not; or a model repository: models, models@N or "
+        "models/generator/N",
     )
     parser.add_argument(
         "--data-dir",

@@ -99,8 +99,8 @@ def open_pair(where: str) -> EvaluatedPair:
     """Find what a path leads to.
 
     Args:
-        where: A run's folder or its checkpoint; a model repository, `models`, a version of it, `models@4`, or a
-            version's folder, `models/generator/4`.
+        where: A run's folder or its checkpoint; a model repository, `models`, a version of it, `models@N`, or a
+            version's folder, `models/generator/N`.
 
     Raises:
         NothingToEvaluateError: It leads to none of them, or to a run that has not begun.

@@ -157,6 +157,6 @@ def test_a_goal_is_for_the_difference_from_the_floor_and_nan_reaches_none() -> N
     assert goal_met(recall, {"recall": 0.80}) is None
     assert goal_met(recall, {"recall": float("nan"), "recall_floor": 0.9}) is False
     assert goals({"auroc": 0.95, "fakes_called_fake": 0.8}) == {
-        "auroc": {"of": "value", "at_least": 0.99, "met": False}
+        "auroc": {"of": "value", "at_least": 0.999, "met": False}
     }
     assert rows({"recall": 0.8, "recall_floor": 0.9}) == [("recall", "0.8000", "0.9000", "-0.1000", "≥ -0.03", "no")]
