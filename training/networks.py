@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from training.config import TrainingConfig
 from training.image_convolutions import ConvFromImage, ConvToImage
@@ -167,13 +168,15 @@ class LevelCounts(nn.Module):
         super().__init__()
         self.mean = mean
         self.std = std
+        self.below: Tensor
+        self.register_buffer("below", torch.tensor(self.FROM).float()[:, None] - 1, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """float32[batch, 784] -> float32[batch, 16]: the counts' logarithms, those of a few pixels near 0."""
-        levels = to_levels(images, self.mean, self.std)
-        reached = [(levels - (level - 1)).clamp(0, 1).sum(dim=1) for level in self.FROM]  # 1 for all that reach it
-        counts = [more - fewer for more, fewer in pairwise(reached)] + [reached[-1]]
-        return 0.5 * torch.log1p(torch.stack(counts, dim=1)) - 0.5
+        levels = to_levels(images, self.mean, self.std).round()
+        reached = (levels[:, None] - self.below).clamp(0, 1).sum(dim=2)  # 1 for each pixel that reaches it
+        counts = reached - F.pad(reached[:, 1:], (0, 1))
+        return 0.5 * torch.log1p(counts) - 0.5
 
 
 class Detector(nn.Module):
