@@ -199,7 +199,7 @@ def test_installed_server_serves_the_pair_from_any_folder_to_the_client_in_anoth
     address: tuple[str, str], server: Environment, client: Environment, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     there, served = address
-    assert re.match(rf"version 5 of {server.folder}/lib/.*/serving/repository/models: ", served)
+    assert re.match(rf"version 6 of {server.folder}/lib/.*/serving/repository/models: ", served)
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     at = ("--address", there)
     client.run(

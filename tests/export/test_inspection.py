@@ -24,7 +24,7 @@ def inspect(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_a_shipped_version_shows_tensors_quality_training_and_hashes(capsys: pytest.CaptureFixture[str]) -> None:
-    folder = SHIPPED / "generator/5"
+    folder = SHIPPED / "generator/6"
     text = inspect(folder, capsys)
     lines = {tuple(line.split(maxsplit=1)) for line in text.splitlines() if len(line.split(maxsplit=1)) == 2}
     for name in ("model.onnx", "MODEL_CARD.md"):
@@ -93,7 +93,7 @@ def test_a_version_of_a_repository_shows_both_models(
 
 
 def test_a_file_alone_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    text = inspect(SHIPPED / "discriminator/5/model.onnx", capsys)
+    text = inspect(SHIPPED / "discriminator/6/model.onnx", capsys)
     assert re.search(r"real_probability +float32\[batch, 1\]", text)
 
 
