@@ -182,8 +182,10 @@ def recovered_detector(path: Path, config: TrainingConfig, images: Tensor) -> De
             norm.weight.copy_(deviation)
             norm.bias.copy_(mean + bias)
         x = layer(x)
+    state = detector.state_dict()
+    constants = dict(detector.named_buffers()).keys() - state.keys()  # a file has them beside the weights
     try:
-        detector.load_state_dict({**detector.state_dict(), **weights})
+        detector.load_state_dict(state | {name: weight for name, weight in weights.items() if name not in constants})
     except RuntimeError as error:
         raise NotRecoveredError(f"it holds other weights than a detector here: {error}") from error
     return detector

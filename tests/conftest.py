@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SERVING = Path(__file__).parent / "serving"
 # Of the second version's detector. The first one's, which is not calibrated, are 0.5, another verdict, and none.
 THRESHOLD, ONE_DIGIT_THRESHOLD = 0.25, 0.2
-SEEDS = (7, 50)  # of the two versions' weights: their detectors say so of their own images
+SEEDS = (57, 67)  # of the two versions' weights: their detectors say so of their own images
 QUALITY = {"frechet_distance": 1.0, "frechet_floor": 0.5, "frechet_ratio": 2.0, "auroc": 0.9}
 
 

@@ -123,7 +123,7 @@ def test_the_stage_leaves_the_pair_alone_and_its_detector_ready_to_serve(
 def test_it_is_calibrated_on_the_held_out_digits_and_as_many_fresh_fakes(gan: Gan, small_digits: DataSet) -> None:
     """There the best line is its own answer already; on other digits or other fakes it is another."""
     # It still mistakes some, or every line would do.
-    early = CONFIG.with_options({"detector_images": 128, "detector_lr": 3e-4})
+    early = CONFIG.with_options({"detector_images": 128, "detector_lr": 3e-5})
     trained = train_detector(early, gan.discriminator, gan.ema, [], small_digits, StopRequest())
     assert trained is not None
     detector, calibration = trained

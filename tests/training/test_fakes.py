@@ -97,9 +97,9 @@ def test_squashed_digits_keep_their_shape_and_get_levels_next_to_black() -> None
     digit[:, 8:20, 10:18] = 255
     fakes = SquashedDigits(digit).images(500, rng())
     assert fakes[:, 9:19, 11:17].min() > 200
-    assert (fakes[:, :5] <= 3).all()
+    assert (fakes[:, :5] < 20).all()
     faint = ((fakes > 0) & (fakes < 6)).flatten(1).sum(1) / (fakes > 0).flatten(1).sum(1)
-    assert 0.02 < float(faint.median()) < 0.3
+    assert 0.02 < float(faint.median()) < 0.4
     assert len(fakes.flatten(1).unique(dim=0)) > 300
 
 
