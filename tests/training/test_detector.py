@@ -128,6 +128,7 @@ def test_it_is_calibrated_on_the_held_out_digits_and_as_many_fresh_fakes(gan: Ga
     assert trained is not None
     detector, calibration = trained
     assert calibration is not None
+    assert isinstance(detector, Detector)
     assert calibration.images == len(small_digits.held_out)
 
     def line(real: Tensor, seed: int) -> tuple[float, float]:
