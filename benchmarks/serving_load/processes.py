@@ -16,11 +16,11 @@ def family(pid: int) -> list[int]:
 
 
 def cpu_s(pid: int) -> float:
-    """Processor time of the family since each began, in seconds."""
+    """Processor time of the family since each began, in seconds, with that of members who have ended since."""
     ticks = 0
     for member in family(pid):
         fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])  # utime and stime
+        ticks += sum(map(int, fields[11:15]))  # utime and stime, and those of children that were waited for
     return ticks / TICKS_PER_S
 
 

@@ -56,13 +56,19 @@ def test_every_server_of_the_protocol_is_asked_by_the_same_message(has_classes: 
 @needs_proc
 def test_processes_of_a_server_are_counted_with_their_children() -> None:
     work = "print(sum(range(10**7)), flush=True); input()"
-    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {work!r}])"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {work!r}]); print(flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", child], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()  # the grandchild has worked
         assert len(family(process.pid)) == 2
-        assert cpu_s(process.pid) > 0
+        assert (before := cpu_s(process.pid)) > 0
         assert all(size > 1 for size in resident_mb(process.pid))
+        assert process.stdin
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        process.stdout.readline()  # it has ended, and its time is not lost
+        assert len(family(process.pid)) == 1
+        assert cpu_s(process.pid) >= before
         process.communicate(b"\n")
     assert family(os.getpid())[0] == os.getpid()
 
